@@ -1,0 +1,1 @@
+"""Signed attempts, in order, with retries through delay topics."""

@@ -1,0 +1,1 @@
+"""The rules of one partition, pure: they decide, the shell acts."""

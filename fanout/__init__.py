@@ -1,0 +1,1 @@
+"""One delivery for each matching subscription of an event, exactly once."""

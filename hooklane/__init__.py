@@ -1,0 +1,1 @@
+"""The command line, the development stack and its embedded Kafka."""
