@@ -1,0 +1,51 @@
+"""The port between the deliverer and whatever sends its requests. Pure."""
+
+from typing import Literal, Protocol
+
+import msgspec
+
+from schemas.outcome import Outcome
+
+BlockedReason = Literal["address", "dns", "scheme", "port"]
+
+
+class PreparedRequest(msgspec.Struct, frozen=True, kw_only=True):
+    """One request, ready for the wire: `head` ends with the blank line, `body` is what was signed.
+
+    `host` is a lower-case ASCII name or the text of an address without brackets. `timeout_s` bounds
+    the whole attempt, from the look-up of the name to the last header field of the answer.
+    """
+
+    scheme: str
+    host: str
+    port: int
+    target: bytes
+    head: bytes
+    body: bytes
+    timeout_s: float
+
+
+class AttemptResult(msgspec.Struct, frozen=True, kw_only=True):
+    """How an attempt ended. `status` is only ever the receiver's own.
+
+    `retry_after` and `webhook_delivery` are the raw header values; `response` is the start of the
+    body as received, at most 4,096 bytes. `detail` is for the operator: no URL, no secret.
+    """
+
+    outcome: Outcome
+    status: int | None = None
+    retry_after: str | None = None
+    webhook_delivery: str | None = None
+    response: bytes = b""
+    detail: str | None = None
+    is_reused: bool = False
+    duration_ms: int = 0
+    blocked_reason: BlockedReason | None = None
+
+
+class Sender(Protocol):
+    """Sends prepared requests."""
+
+    async def send(self, request: PreparedRequest) -> AttemptResult:
+        """Send one request and tell how it ended. Raises nothing but CancelledError."""
+        ...
