@@ -1,0 +1,55 @@
+# Everything runs from a fresh clone with Python >= 3.11 and GNU make; each target installs what it needs.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+ONCE ?=
+PORT ?= 8080
+.DEFAULT_GOAL := help
+.PHONY: help demo test check format unit integration fault bench generate clean
+
+help: ## Show this list
+	@awk -F':.*## ' '/^[a-z]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+demo: $(VENV)/.ready ## Kafka, topics, all services and a receiver; one verified delivery, then stays up (ONCE=1 stops)
+	@$(BIN)/hooklane dev --port $(PORT) $(if $(ONCE),--once)
+
+test: check unit integration ## Everything: lint, types, layers, all tests (this is what CI runs)
+
+check: $(VENV)/.ready ## Format, lint, types, import layers, spelling
+	@$(BIN)/ruff format --check -q . || { echo "run: make format"; exit 1; }
+	@$(BIN)/ruff check -q .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports --no-cache
+	@git ls-files -z '*.md' '*.py' | xargs -0 $(BIN)/codespell
+
+format: $(VENV)/.ready ## Rewrite the code in the house format
+	@$(BIN)/ruff format -q . && $(BIN)/ruff check -q --fix .
+
+unit: $(VENV)/.ready ## Tests without Kafka: units, properties, simulation, architecture, packaging
+	@$(BIN)/pytest -q --ignore=tests/integration --ignore=tests/e2e --ignore=tests/fault
+
+integration: $(VENV)/.ready ## Tests against a real Kafka and real processes
+	@$(BIN)/pytest -q tests/integration tests/e2e
+
+fault: $(VENV)/.ready ## Long fault runs: brokers and processes killed, stopped and restarted under load
+	@$(BIN)/pytest -q tests/fault
+
+bench: $(VENV)/.ready ## Benchmarks as ratios beside a bare loop; writes bench/results.json
+	@$(BIN)/python -m bench
+
+generate: $(VENV)/.ready ## Write what is generated: JSON Schemas, docs/settings.md
+	@$(BIN)/python -m schemas.json_schemas
+	@$(BIN)/python -m hooklane.settings_docs
+
+clean: ## Remove the virtual environment and caches
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis build dist *.egg-info
+
+$(VENV)/.ready: pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+	  echo "hooklane needs Python >= 3.11; '$(PYTHON)' is older or missing. Install one, or run: make PYTHON=python3.12 ..." >&2; exit 1; }
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV) || { \
+	  echo "'$(PYTHON) -m venv' failed; on Debian and Ubuntu: apt-get install python3-venv" >&2; exit 1; }
+	@echo "Installing hooklane and its tools into $(VENV) ..." >&2
+	@$(BIN)/python -m pip install -q --disable-pip-version-check uv
+	@$(BIN)/uv pip install -q -p $(BIN)/python -e '.[dev]' -c constraints.txt
+	@touch $@
