@@ -1,0 +1,320 @@
+"""One real Apache Kafka node (KRaft) for development and tests.
+
+Java process of our own, on free loopback ports, with its log and data in a folder that is
+removed at the end unless asked to keep. Blocking by design: call it outside the event loop, or
+through `asyncio.to_thread` in a fault test. A Guard ends it when this process dies hard.
+"""
+
+import contextlib
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from hooklane import surroundings
+from hooklane.broker_probe import NotYet, probe
+from hooklane.guard import Guard
+from hooklane.java import JavaMissing, find_java
+from hooklane.kafka_jars import JarsMissing, classpath
+
+HOST = "127.0.0.1"
+START_TIMEOUT_S = 90.0
+STOP_TIMEOUT_S = 15.0
+PROBE_TIMEOUT_S = 5.0
+PROBE_PAUSE_S = 0.1
+LOG_TAIL_LINES = 15
+PORT_TRIES = 3
+JAVA_OPTIONS = ("-Xms64m", "-Xmx512m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1")
+SIMPLE_LOGGER = (
+    "-Dorg.slf4j.simpleLogger.showDateTime=true",
+    "-Dorg.slf4j.simpleLogger.dateTimeFormat=yyyy-MM-dd'T'HH:mm:ss.SSSXXX",
+    "-Dorg.slf4j.simpleLogger.log.org.apache.kafka.common.config=warn",
+)
+
+
+class EmbeddedKafkaError(Exception):
+    """The node cannot run; the first line of the message says why, and what to do."""
+
+
+def report_to_stderr(line: str) -> None:
+    """Print a line of progress."""
+    print(line, file=sys.stderr, flush=True)
+
+
+def server_properties(
+    *, data: Path, port: int, controller_port: int, extra: Mapping[str, str] | None = None
+) -> dict[str, str]:
+    """Return the node's settings: one replica of everything, quick to start, small."""
+    return {
+        "process.roles": "broker,controller",
+        "node.id": "1",
+        "controller.quorum.bootstrap.servers": f"{HOST}:{controller_port}",
+        "controller.listener.names": "CONTROLLER",
+        "listeners": f"PLAINTEXT://{HOST}:{port},CONTROLLER://{HOST}:{controller_port}",
+        "advertised.listeners": f"PLAINTEXT://{HOST}:{port}",
+        "listener.security.protocol.map": "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT",
+        "inter.broker.listener.name": "PLAINTEXT",
+        "log.dirs": str(data),
+        "auto.create.topics.enable": "false",
+        "group.initial.rebalance.delay.ms": "0",
+        "offsets.topic.replication.factor": "1",
+        "offsets.topic.num.partitions": "4",
+        "transaction.state.log.replication.factor": "1",
+        "transaction.state.log.min.isr": "1",
+        "transaction.state.log.num.partitions": "4",
+        "share.coordinator.state.topic.replication.factor": "1",
+        "share.coordinator.state.topic.min.isr": "1",
+        "num.network.threads": "2",
+        "num.io.threads": "4",
+        "log.cleaner.dedupe.buffer.size": str(16 * 1024 * 1024),
+        "log.index.size.max.bytes": str(1024 * 1024),
+        **(extra or {}),
+    }
+
+
+def free_ports(count: int) -> list[int]:
+    """Return loopback ports that were free a moment ago, all different."""
+    with contextlib.ExitStack() as held:
+        sockets = [held.enter_context(socket.socket()) for _ in range(count)]
+        for one in sockets:
+            one.bind((HOST, 0))
+        return [int(one.getsockname()[1]) for one in sockets]
+
+
+class EmbeddedKafka:
+    """The node and its process; port and data stay the same over restarts."""
+
+    def __init__(
+        self,
+        *,
+        folder: Path | None = None,
+        keep: bool = False,
+        extra: Mapping[str, str] | None = None,
+        variables: Mapping[str, str] | None = None,
+        report: Callable[[str], None] = report_to_stderr,
+        monotonic: Callable[[], float] = time.monotonic,
+        start_timeout_s: float = START_TIMEOUT_S,
+    ) -> None:
+        """Nothing runs yet; `extra` overrides server properties."""
+        self._given_folder = folder
+        self._keep = keep
+        self._extra = dict(extra or {})
+        self._variables = surroundings.environ() if variables is None else variables
+        self._report = report
+        self._monotonic = monotonic
+        self._start_timeout_s = start_timeout_s
+        self._guard = Guard()
+        self._folder: Path | None = None
+        self._port = 0
+        self._process: subprocess.Popen[bytes] | None = None
+        self._command: list[str] = []
+
+    @property
+    def bootstrap_servers(self) -> str:
+        """Address for clients."""
+        return f"{HOST}:{self._port}"
+
+    @property
+    def folder(self) -> Path:
+        """Where data, server.properties and kafka.log are."""
+        if self._folder is None:
+            raise EmbeddedKafkaError("the embedded Kafka was not started")
+        return self._folder
+
+    @property
+    def log_path(self) -> Path:
+        """The broker's log."""
+        return self.folder / "kafka.log"
+
+    @property
+    def pid(self) -> int | None:
+        """Process id while a process is there."""
+        return None if self._process is None else self._process.pid
+
+    @property
+    def is_running(self) -> bool:
+        """Whether the process is alive (a paused one is)."""
+        return self._process is not None and self._process.poll() is None
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def start(self) -> None:
+        """Start the node and wait until it serves transactions.
+
+        The first start formats the storage. A port taken by another program between choosing
+        and binding is chosen again.
+        """
+        if self.is_running:
+            return
+        if self._folder is not None:
+            self._launch()
+            return
+        self._prepare_folder()
+        for attempt in range(1, PORT_TRIES + 1):
+            try:
+                self._format()
+                self._launch()
+            except EmbeddedKafkaError as error:
+                if attempt == PORT_TRIES or "Address already in use" not in str(error):
+                    self.close()
+                    raise
+            except BaseException:
+                self.close()
+                raise
+            else:
+                return
+
+    def stop(self, *, timeout_s: float = STOP_TIMEOUT_S) -> None:
+        """Ask the process to end (SIGTERM), kill it after the bound; data stays."""
+        process = self._process
+        if process is None:
+            return
+        if process.poll() is None:
+            self.resume()
+            process.terminate()
+            try:
+                process.wait(timeout_s)
+            except subprocess.TimeoutExpired:
+                self._report("the embedded Kafka did not stop in time and is killed")
+                process.kill()
+        self._reap(process)
+
+    def kill(self) -> None:
+        """End the process as a power cut would (SIGKILL); data stays."""
+        if self._process is not None:
+            self._process.kill()
+            self._reap(self._process)
+
+    def restart(self) -> None:
+        """Stop cleanly and start on the same port and data."""
+        self.stop()
+        self.start()
+
+    def pause(self) -> None:
+        """Freeze the process (SIGSTOP): connections stay open, nothing answers."""
+        self._signal(signal.SIGSTOP)
+
+    def resume(self) -> None:
+        """Let a frozen process go on (SIGCONT)."""
+        self._signal(signal.SIGCONT)
+
+    def close(self) -> None:
+        """Stop and remove the folder, unless it was asked to keep."""
+        self.stop()
+        if self._folder is not None and not self._keep:
+            shutil.rmtree(self._folder, ignore_errors=True)
+            self._guard.forget_folder(self._folder)
+        self._folder = None
+        self._guard.close()
+
+    def log_tail(self, lines: int = LOG_TAIL_LINES) -> str:
+        """Return the last lines of the broker's log."""
+        try:
+            text = self.log_path.read_text(encoding="utf-8", errors="replace")
+        except OSError:
+            return "(no log)"
+        return "\n".join(text.splitlines()[-lines:])
+
+    def _prepare_folder(self) -> None:
+        try:
+            java = find_java(self._variables, self._report)
+            jars = classpath(self._variables, self._report)
+        except (JavaMissing, JarsMissing) as error:
+            raise EmbeddedKafkaError(str(error)) from error
+        if self._given_folder is None:
+            self._folder = Path(tempfile.mkdtemp(prefix="hooklane-kafka-"))
+        else:
+            self._given_folder.mkdir(parents=True, exist_ok=True)
+            self._folder = self._given_folder
+        if not self._keep:
+            self._guard.watch_folder(self._folder)
+        logs = f"-Dkafka.logs.dir={self._folder / 'logs'}"
+        self._command = [str(java), *JAVA_OPTIONS, *SIMPLE_LOGGER, logs, "-cp", jars]
+
+    def _format(self) -> None:
+        self._port, controller_port = free_ports(2)
+        data = self.folder / "data"
+        shutil.rmtree(data, ignore_errors=True)
+        properties = server_properties(
+            data=data, port=self._port, controller_port=controller_port, extra=self._extra
+        )
+        config = self.folder / "server.properties"
+        config.write_text("".join(f"{k}={v}\n" for k, v in properties.items()), encoding="utf-8")
+        cluster = "aG9va2xhbmUtZGV2LTEyMw"  # any 16 bytes in base64; one node, one cluster
+        arguments = ["kafka.tools.StorageTool", "format", "--standalone", "-t", cluster]
+        try:
+            done = subprocess.run(
+                [*self._command, *arguments, "-c", str(config)],
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                timeout=self._start_timeout_s,
+                check=False,
+            )
+        except (OSError, subprocess.TimeoutExpired) as error:
+            raise EmbeddedKafkaError(f"Java could not format Kafka's storage: {error}") from error
+        if done.returncode:
+            tail = done.stdout.decode(errors="replace")[-2000:]
+            raise EmbeddedKafkaError(f"Kafka's storage could not be formatted:\n{tail}")
+
+    def _launch(self) -> None:
+        with self.log_path.open("ab") as log:
+            self._process = subprocess.Popen(
+                [*self._command, "kafka.Kafka", str(self.folder / "server.properties")],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                cwd=self.folder,
+                start_new_session=True,  # Ctrl-C is ours to handle, in our order
+            )
+        self._guard.watch(self._process.pid)
+        try:
+            self._wait_ready(self._process)
+        except BaseException:
+            self.kill()
+            raise
+
+    def _wait_ready(self, process: subprocess.Popen[bytes]) -> None:
+        deadline = self._monotonic() + self._start_timeout_s
+        state = NotYet("not asked yet")
+        while self._monotonic() < deadline:
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                code = process.wait(PROBE_PAUSE_S)
+                raise EmbeddedKafkaError(
+                    f"the embedded Kafka ended at its start (exit {code}); its last lines:\n"
+                    f"{self.log_tail()}"
+                )
+            answer = probe(HOST, self._port, timeout_s=PROBE_TIMEOUT_S)
+            if answer is None:
+                return
+            state = answer
+        raise EmbeddedKafkaError(
+            f"the embedded Kafka was not ready within {self._start_timeout_s:g} s "
+            f"({state.reason}); its last lines:\n{self.log_tail()}"
+        )
+
+    def _reap(self, process: subprocess.Popen[bytes]) -> None:
+        process.wait(STOP_TIMEOUT_S)
+        self._guard.forget(process.pid)
+        self._process = None
+
+    def _signal(self, number: signal.Signals) -> None:
+        if self.is_running and self._process is not None:
+            os.kill(self._process.pid, number)
