@@ -1,0 +1,46 @@
+"""Describe the header `dead_letter` of a delivery that was given up."""
+
+from enum import StrEnum
+
+import msgspec
+
+from schemas.outcome import Outcome
+
+RESPONSE_BYTES_MAX = 4_096
+
+
+class DeadLetterReason(StrEnum):
+    """The closed list of CONTRACT 3.2; also a metric label."""
+
+    EXHAUSTED = "exhausted"
+    EXPIRED = "expired"
+    ABORTED = "aborted"
+    GONE = "gone"
+    TOO_LARGE = "too_large"
+
+
+class DeadLetterEnvelope(msgspec.Struct, frozen=True, kw_only=True):
+    """The header `dead_letter` (CONTRACT 3.2); times are RFC 3339 with milliseconds.
+
+    `response` is at most `RESPONSE_BYTES_MAX` of text, already masked by its writer.
+    """
+
+    v: int = 1
+    webhook_id: str
+    event_id: str
+    subscriber: str
+    subscription: str
+    type: str
+    sequence: int
+    reason: DeadLetterReason
+    attempts: int
+    first_attempt_at: str | None
+    last_attempt_at: str | None
+    last_outcome: Outcome | None
+    last_status: int | None
+    response: str | msgspec.UnsetType = msgspec.UNSET
+    dead_at: str
+
+    def encode(self) -> bytes:
+        """Return the JSON bytes of the header."""
+        return msgspec.json.encode(self)

@@ -1,0 +1,172 @@
+"""Hold one CloudEvent and the rules every ingest path checks (CONTRACT 3.1)."""
+
+import re
+
+import msgspec
+
+from schemas.quarantine import QuarantineReason
+from schemas.rfc3339 import parse_ms
+
+RESERVED_PREFIX = "$"
+DATA_BYTES_MAX = 262_144
+TYPE_CHARS_MAX = 256
+ID_CHARS_MAX = 256
+SOURCE_CHARS_MAX = 512
+SUBJECT_CHARS_MAX = 1_024
+DATASCHEMA_CHARS_MAX = 2_048
+CONTENT_TYPE_CHARS_MAX = 256
+ORDERING_KEY_CHARS_MAX = 256
+EXTENSIONS_MAX = 64
+EXTENSION_NAME_CHARS_MAX = 64
+EXTENSION_CHARS_MAX = 8_192
+ATTRIBUTE_BYTES_MAX = 32_768
+
+_SUBSCRIBER = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:-]{0,127}", re.ASCII)
+_VISIBLE = re.compile(r"[\x21-\x7e]+")
+_FORBIDDEN = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff\ufdd0-\ufdef\ufffe\uffff]")
+_EXTENSION_NAME = re.compile(r"[a-z0-9]+", re.ASCII)
+_TOKEN = r"[A-Za-z0-9!#$%&'*+.^_`|~-]+"
+_MEDIA_TYPE = re.compile(
+    rf"{_TOKEN}/{_TOKEN}(?:[ \t]*;[ \t]*{_TOKEN}=(?:{_TOKEN}|\"[\x20\x21\x23-\x7e]*\"))*[ \t]*"
+)
+_TARGET = re.compile(r"[A-Za-z0-9_]{1,64}", re.ASCII)
+_CONTEXT_NAMES = frozenset(
+    {
+        "specversion",
+        "id",
+        "source",
+        "type",
+        "time",
+        "subject",
+        "dataschema",
+        "datacontenttype",
+        "data",
+        "data_base64",
+        "subscriber",
+    }
+)
+
+
+class Violation(msgspec.Struct, frozen=True):
+    """Say why a record is no event; `detail` never echoes what the record held."""
+
+    reason: QuarantineReason
+    detail: str
+
+
+class Event(msgspec.Struct, frozen=True, kw_only=True):
+    """One CloudEvent for one subscriber; `data` is byte for byte what the producer wrote.
+
+    `extensions` never holds `subscriber`; `target` and `kind` are the internal headers
+    `hooklane_target` and `hooklane_kind` (test events, redrive, replay).
+    """
+
+    subscriber: str
+    id: str
+    source: str
+    type: str
+    time: str | None = None
+    subject: str | None = None
+    dataschema: str | None = None
+    datacontenttype: str | None = None
+    extensions: dict[str, str] = msgspec.field(default_factory=dict)
+    data: bytes | None = None
+    target: str | None = None
+    kind: str | None = None
+
+    @property
+    def ordering_key(self) -> str | None:
+        """Return the extension `orderingkey`."""
+        return self.extensions.get("orderingkey")
+
+
+def check_subscriber(subscriber: str) -> str | None:
+    """Return what is wrong with a subscriber's name, or None."""
+    if _SUBSCRIBER.fullmatch(subscriber) is None:
+        return "a subscriber is 1 to 128 of A-Z a-z 0-9 . _ : - and begins with a letter or a digit"
+    return None
+
+
+def check_event(event: Event, *, data_bytes_max: int = DATA_BYTES_MAX) -> Violation | None:
+    """Check names, grammars, lengths and sizes of everything but the meaning of the data."""
+    if (problem := check_subscriber(event.subscriber)) is not None:
+        return Violation(QuarantineReason.BAD_KEY, problem)
+    problem = (
+        _check_required(event)
+        or _check_optional(event)
+        or _check_extensions(event.extensions)
+        or _check_internal(event)
+    )
+    if problem is not None:
+        return Violation(QuarantineReason.BAD_EVENT, problem)
+    if event.data is not None and len(event.data) > data_bytes_max:
+        return Violation(QuarantineReason.TOO_LARGE, f"data is above {data_bytes_max} bytes")
+    if _attribute_bytes(event) > ATTRIBUTE_BYTES_MAX:
+        detail = f"the attributes together are above {ATTRIBUTE_BYTES_MAX} bytes"
+        return Violation(QuarantineReason.TOO_LARGE, detail)
+    return None
+
+
+def _check_required(event: Event) -> str | None:
+    for name, value, chars_max in (
+        ("id", event.id, ID_CHARS_MAX),
+        ("source", event.source, SOURCE_CHARS_MAX),
+        ("type", event.type, TYPE_CHARS_MAX),
+    ):
+        if len(value) > chars_max or _VISIBLE.fullmatch(value) is None:
+            return f"{name} is not 1 to {chars_max} visible ASCII characters"
+    return None
+
+
+def _check_optional(event: Event) -> str | None:
+    if event.time is not None and parse_ms(event.time) is None:
+        return "time is not an RFC 3339 timestamp"
+    subject = event.subject
+    if subject is not None and (
+        not 1 <= len(subject) <= SUBJECT_CHARS_MAX or _FORBIDDEN.search(subject) is not None
+    ):
+        return f"subject is not 1 to {SUBJECT_CHARS_MAX} characters without controls"
+    dataschema = event.dataschema
+    if dataschema is not None and (
+        len(dataschema) > DATASCHEMA_CHARS_MAX or _VISIBLE.fullmatch(dataschema) is None
+    ):
+        return f"dataschema is not a URI of at most {DATASCHEMA_CHARS_MAX} characters"
+    media_type = event.datacontenttype
+    if media_type is not None and (
+        len(media_type) > CONTENT_TYPE_CHARS_MAX or _MEDIA_TYPE.fullmatch(media_type) is None
+    ):
+        return "the content type is not a media type"
+    return None
+
+
+def _check_extensions(extensions: dict[str, str]) -> str | None:
+    if len(extensions) > EXTENSIONS_MAX:
+        return f"there are more than {EXTENSIONS_MAX} extensions"
+    for name, value in extensions.items():
+        if len(name) > EXTENSION_NAME_CHARS_MAX or _EXTENSION_NAME.fullmatch(name) is None:
+            return f"an extension's name is not 1 to {EXTENSION_NAME_CHARS_MAX} of a-z 0-9"
+        if name in _CONTEXT_NAMES:
+            return "an extension bears the name of a context attribute"
+        if len(value) > EXTENSION_CHARS_MAX or _FORBIDDEN.search(value) is not None:
+            return (
+                f"extension {name} is not at most {EXTENSION_CHARS_MAX} characters without controls"
+            )
+    ordering_key = extensions.get("orderingkey")
+    if ordering_key is not None and not 1 <= len(ordering_key) <= ORDERING_KEY_CHARS_MAX:
+        return f"orderingkey is not 1 to {ORDERING_KEY_CHARS_MAX} characters"
+    return None
+
+
+def _check_internal(event: Event) -> str | None:
+    if event.target is not None and _TARGET.fullmatch(event.target) is None:
+        return "hooklane_target is not the id of a subscription"
+    if event.kind is not None and event.kind not in {"test", "replay"}:
+        return "hooklane_kind is neither test nor replay"
+    return None
+
+
+def _attribute_bytes(event: Event) -> int:
+    """Count UTF-8 bytes of all names and values; runs after the character checks."""
+    plain = (event.id, event.source, event.type, event.subject, event.dataschema)
+    total = sum(len(value.encode()) for value in plain if value is not None)
+    return total + sum(len(name) + len(value.encode()) for name, value in event.extensions.items())

@@ -1,0 +1,57 @@
+"""Publish the JSON Schema of every record; run as a module it writes `schemas/json`."""
+
+from importlib import resources
+from pathlib import Path
+
+import msgspec
+
+from schemas.attempt import AttemptRecord
+from schemas.dead_letter import DeadLetterEnvelope
+from schemas.delivery import DeliveryEnvelope, RetryEnvelope
+from schemas.lane_state import LaneRecord, WindowRecord
+from schemas.quarantine import QuarantineRecord
+from schemas.registry import JsonValue, SealedFields, SubscriptionRecord
+
+RECORDS: dict[str, type[msgspec.Struct]] = {
+    "attempt": AttemptRecord,
+    "dead_letter": DeadLetterEnvelope,
+    "delivery": DeliveryEnvelope,
+    "lane": LaneRecord,
+    "quarantine": QuarantineRecord,
+    "retry": RetryEnvelope,
+    "sealed": SealedFields,
+    "subscription": SubscriptionRecord,
+    "window": WindowRecord,
+}
+
+_DIALECT = "https://json-schema.org/draft/2020-12/schema"
+_OBJECT = msgspec.json.Decoder(dict[str, JsonValue])
+
+
+def generate() -> dict[str, bytes]:
+    """Return the text of each schema by record name."""
+    return {name: _render(record) for name, record in RECORDS.items()}
+
+
+def load_schema(name: str) -> dict[str, object]:
+    """Return a published schema; raises KeyError for a name that is no record."""
+    if name not in RECORDS:
+        raise KeyError(name)
+    published = resources.files("schemas") / "json" / f"{name}.json"
+    return _OBJECT.decode(published.read_bytes())
+
+
+def write(folder: Path) -> None:
+    """Write all schemas into a folder."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, text in generate().items():
+        (folder / f"{name}.json").write_bytes(text)
+
+
+def _render(record: type[msgspec.Struct]) -> bytes:
+    schema = {"$schema": _DIALECT, **msgspec.json.schema(record)}
+    return msgspec.json.format(msgspec.json.encode(schema), indent=2) + b"\n"
+
+
+if __name__ == "__main__":
+    write(Path(__file__).parent / "json")

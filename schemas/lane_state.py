@@ -1,0 +1,89 @@
+"""Describe the records of `lanes`: the state a takeover of a partition starts from."""
+
+import msgspec
+
+from schemas.event import Violation
+from schemas.quarantine import QuarantineReason
+
+WINDOW_KEY = b"$window"
+
+Run = tuple[int, int]
+
+
+class TierState(msgspec.Struct, frozen=True):
+    """How far one delay topic is settled: low mark and settled runs at or above it."""
+
+    w: int
+    done: list[Run]
+
+
+class WindowRecord(msgspec.Struct, frozen=True, kw_only=True):
+    """The record `$window` of a partition; `done` are half-open runs of settled offsets ≥ w."""
+
+    v: int = 1
+    term: int
+    tick: int
+    w: int
+    done: list[Run]
+    tiers: list[TierState]
+
+    def encode(self) -> bytes:
+        """Return the JSON bytes of the record."""
+        return msgspec.json.encode(self)
+
+
+class Held(msgspec.Struct, frozen=True):
+    """The head of a strict lane that waits in a delay topic, and the attempt that comes."""
+
+    offset: int
+    attempt: int
+
+
+class LaneRecord(msgspec.Struct, frozen=True, kw_only=True):
+    """The record of a lane that is held or lags; `since` is epoch ms."""
+
+    v: int = 1
+    low: int
+    done: list[Run]
+    held: Held | None = None
+    since: int
+
+    def encode(self) -> bytes:
+        """Return the JSON bytes of the record."""
+        return msgspec.json.encode(self)
+
+
+_WINDOW = msgspec.json.Decoder(WindowRecord)
+_LANE = msgspec.json.Decoder(LaneRecord)
+
+
+def decode_window(value: bytes) -> WindowRecord | Violation:
+    """Read `$window`; never raises."""
+    try:
+        record = _WINDOW.decode(value)
+    except (msgspec.DecodeError, RecursionError):
+        return Violation(QuarantineReason.BAD_JSON, "the window record cannot be read")
+    if not _is_sorted(record.done) or not all(_is_sorted(tier.done) for tier in record.tiers):
+        return Violation(QuarantineReason.BAD_EVENT, "the window record holds runs out of order")
+    return record
+
+
+def decode_lane(value: bytes) -> LaneRecord | Violation:
+    """Read the record of a lane; never raises."""
+    try:
+        record = _LANE.decode(value)
+    except (msgspec.DecodeError, RecursionError):
+        return Violation(QuarantineReason.BAD_JSON, "the lane record cannot be read")
+    if not _is_sorted(record.done):
+        return Violation(QuarantineReason.BAD_EVENT, "the lane record holds runs out of order")
+    return record
+
+
+def _is_sorted(runs: list[Run]) -> bool:
+    """Ask whether runs are non-empty, ascending and do not touch below zero."""
+    at = 0
+    for low, high in runs:
+        if not at <= low < high:
+            return False
+        at = high
+    return True
