@@ -1,0 +1,147 @@
+"""One JSON object per line on standard output, where containers look for it.
+
+Fields come in through an allow-list of types (text, numbers, lists and objects of them), names
+that smell of secrets or payloads are blanked, URLs lose user info and query, long text is cut: a
+careless call can at worst make a poor line. Standard-library logging (aiokafka, aiohttp, asyncio)
+goes through the same processors at WARNING, as event `library.log`.
+Events are dotted constants (`deliverer.attempt_failed`); values go into fields, never into it.
+"""
+
+import logging
+import re
+import sys
+from collections.abc import MutableMapping
+from datetime import UTC, datetime
+from typing import BinaryIO, cast
+
+import orjson
+import structlog
+from structlog.typing import EventDict, FilteringBoundLogger, Processor, WrappedLogger
+
+from chassis.clock import Clock, SystemClock
+from chassis.settings import LogSettings
+
+TEXT_CHARS_MAX = 2048
+ITEMS_MAX = 50
+REDACTED = "[redacted]"
+_LEVELS = {"debug": 10, "info": 20, "warning": 30, "error": 40}
+_SECRET_NAMES = re.compile(
+    r"(?:^|_)(?:secrets?|passwords?|authorization|tokens?|api_key|root_key|signature|"
+    r"body|payload|data|headers?|cookie|response)$"
+)
+_SECRET_TEXT = re.compile(r"\b(whs[eck]+_|hk_|Bearer )[A-Za-z0-9+/=_.-]{8,}")
+_URL = re.compile(
+    r"\b([a-z][a-z0-9+.-]{1,15}://)(?:[^\s/?#@]*@)?([^\s?#\"'<>]*)(?:[?#][^\s\"'<>]*)?"
+)
+
+
+def configure(
+    settings: LogSettings,
+    service: str,
+    *,
+    stream: BinaryIO | None = None,
+    clock: Clock | None = None,
+) -> None:
+    """Set up structlog and the standard library for this process; call once, before logging."""
+    out = stream or sys.stdout.buffer
+    structlog.configure(
+        processors=[
+            structlog.contextvars.merge_contextvars,
+            structlog.processors.add_log_level,
+            _Stamp(service, clock or SystemClock()),
+            structlog.processors.format_exc_info,
+            _redact,
+            *_render(settings),
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(_LEVELS[settings.level]),
+        logger_factory=structlog.BytesLoggerFactory(file=out),
+        cache_logger_on_first_use=False,
+    )
+    root = logging.getLogger()
+    for handler in [h for h in root.handlers if isinstance(h, _ToStructlog)]:
+        root.removeHandler(handler)
+    root.addHandler(_ToStructlog(level=logging.WARNING))
+    root.setLevel(logging.WARNING)
+    logging.captureWarnings(capture=True)
+
+
+def get(component: str) -> FilteringBoundLogger:
+    """Return a logger bound to the part of the service that speaks."""
+    return cast(FilteringBoundLogger, structlog.get_logger(component=component))
+
+
+class _Stamp:
+    """Add `ts` (RFC 3339, milliseconds, UTC) and `service`."""
+
+    def __init__(self, service: str, clock: Clock) -> None:
+        self._service = service
+        self._clock = clock
+
+    def __call__(self, _logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+        moment = datetime.fromtimestamp(self._clock.now_ms() / 1000, UTC)
+        stamp = moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+        return {"ts": stamp, "level": event.pop("level"), "service": self._service, **event}
+
+
+class _ToStructlog(logging.Handler):
+    """Hand records of the standard library on, so that every line has one shape."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        level = max((n for n in _LEVELS.values() if n <= record.levelno), default=10)
+        structlog.get_logger(component=record.name).log(
+            level, "library.log", message=record.getMessage(), exc_info=record.exc_info
+        )
+
+
+def _redact(_logger: WrappedLogger, _method: str, event: MutableMapping[str, object]) -> EventDict:
+    return {name: _clean_field(name, value) for name, value in event.items()}
+
+
+def _clean_field(name: str, value: object) -> object:
+    if _SECRET_NAMES.search(name) and not isinstance(value, int | float | None):
+        return REDACTED
+    return _clean(value, depth=3)
+
+
+def _clean(value: object, depth: int) -> object:
+    match value:
+        case None | bool() | int() | float():
+            return value
+        case str():
+            return _clean_text(value)
+        case bytes() | bytearray() | memoryview():
+            return f"<{len(value)} bytes>"
+        case list() | tuple() | set() | frozenset() if depth:
+            return [_clean(item, depth - 1) for item in list(value)[:ITEMS_MAX]]
+        case dict() if depth:
+            items = list(value.items())[:ITEMS_MAX]
+            return {
+                str(k): REDACTED if _SECRET_NAMES.search(str(k)) else _clean(v, depth - 1)
+                for k, v in items
+            }
+        case BaseException():
+            return _clean_text(f"{type(value).__name__}: {value}")
+    return f"<{type(value).__name__}>"
+
+
+def _clean_text(text: str) -> str:
+    if len(text) > TEXT_CHARS_MAX:
+        text = text[:TEXT_CHARS_MAX] + "…"
+    if "://" in text:
+        text = _URL.sub(r"\1\2", text)
+    return _SECRET_TEXT.sub(rf"\1{REDACTED}", text)
+
+
+def _render(settings: LogSettings) -> list[Processor]:
+    if settings.format == "json":
+        return [structlog.processors.JSONRenderer(serializer=_to_json)]
+    console = structlog.dev.ConsoleRenderer(colors=sys.stdout.isatty())
+    return [console, _encode]
+
+
+def _to_json(event: EventDict, **_options: object) -> bytes:
+    return orjson.dumps(event, default=repr, option=orjson.OPT_NON_STR_KEYS)
+
+
+def _encode(_logger: WrappedLogger, _method: str, line: object) -> bytes:
+    return str(line).encode()

@@ -1,0 +1,235 @@
+"""The settings sections that services share, as frozen models.
+
+A service composes them in one model, a subclass of `ServiceSettings`; `load` fills it. A variable
+is `HOOKLANE_<SECTION>__<FIELD>`; sections are always two levels deep. Not for reading the
+environment anywhere else: modules receive the section, or the value, that they need.
+"""
+
+from typing import Annotated, Literal, Self
+
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    FilePath,
+    SecretStr,
+    field_validator,
+    model_validator,
+)
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+
+from chassis.environment import PREFIX, describe, load, variables
+from chassis.refusal import SettingsError
+from chassis.vault import parse_keys
+
+__all__ = [
+    "COMMA_SEPARATED",
+    "AdminSettings",
+    "CommaList",
+    "KafkaSettings",
+    "LifecycleSettings",
+    "LogSettings",
+    "Section",
+    "ServiceSettings",
+    "SettingsError",
+    "TopicsSettings",
+    "VaultSettings",
+    "describe",
+    "load",
+    "variables",
+]
+
+
+def _split(value: object) -> object:
+    if isinstance(value, str):
+        return [part.strip() for part in value.split(",") if part.strip()]
+    return value
+
+
+COMMA_SEPARATED = BeforeValidator(_split)
+"""Marks a sequence field whose variable is comma-separated; an empty variable is an empty list."""
+
+PORT_MAX = 65535
+
+CommaList = Annotated[tuple[str, ...], COMMA_SEPARATED]
+
+
+class Section(BaseModel):
+    """One group of settings; fields carry description, unit suffix and bounds."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+
+class KafkaSettings(Section):
+    """How to reach the brokers."""
+
+    bootstrap_servers: CommaList = Field(
+        min_length=1, description="Brokers to ask first, `host:port`, comma-separated."
+    )
+    security_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = Field(
+        default="PLAINTEXT", description="Transport to the brokers."
+    )
+    sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] | None = Field(
+        default=None, description="Needed with a SASL_ protocol."
+    )
+    sasl_username: str | None = Field(default=None, description="User of SASL.")
+    sasl_password: SecretStr | None = Field(default=None, description="Password of SASL.")
+    ssl_cafile: FilePath | None = Field(
+        default=None,
+        description="PEM file that signs the brokers' certificates; else the system's.",
+    )
+    ssl_certfile: FilePath | None = Field(
+        default=None, description="PEM certificate of this client, for mutual TLS."
+    )
+    ssl_keyfile: FilePath | None = Field(
+        default=None, description="PEM private key of `SSL_CERTFILE`, unless that file has it."
+    )
+
+    @field_validator("bootstrap_servers")
+    @classmethod
+    def _check_servers(cls, servers: tuple[str, ...]) -> tuple[str, ...]:
+        for number, server in enumerate(servers, start=1):
+            host, _, port = server.rpartition(":")
+            if (
+                not host
+                or not port.isascii()
+                or not port.isdigit()
+                or not 0 < int(port) <= PORT_MAX
+            ):
+                raise ValueError(f"entry {number} is not `host:port`")
+        return servers
+
+    @model_validator(mode="after")
+    def _check_security(self) -> Self:
+        sasl = (self.sasl_mechanism, self.sasl_username, self.sasl_password)
+        if self.is_sasl and None in sasl:
+            raise ValueError(
+                "SASL_MECHANISM, SASL_USERNAME and SASL_PASSWORD are needed by a SASL_ protocol"
+            )
+        if not self.is_sasl and any(part is not None for part in sasl):
+            raise ValueError(
+                "SASL_* is set, so SECURITY_PROTOCOL must be SASL_SSL or SASL_PLAINTEXT"
+            )
+        if not self.is_tls and (self.ssl_cafile or self.ssl_certfile or self.ssl_keyfile):
+            raise ValueError("SSL_* is set, so SECURITY_PROTOCOL must be SSL or SASL_SSL")
+        if self.ssl_keyfile and not self.ssl_certfile:
+            raise ValueError("SSL_KEYFILE needs SSL_CERTFILE")
+        return self
+
+    @property
+    def is_sasl(self) -> bool:
+        """Whether the client authenticates by SASL."""
+        return self.security_protocol.startswith("SASL_")
+
+    @property
+    def is_tls(self) -> bool:
+        """Whether the transport is TLS."""
+        return self.security_protocol.endswith("SSL")
+
+
+class TopicsSettings(Section):
+    """Which topics are ours; all of them have the same partition count."""
+
+    prefix: str = Field(
+        default="hooklane",
+        pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$",
+        description="First part of every topic, group and transactional id.",
+    )
+    partitions: int = Field(
+        default=12, ge=1, le=1000, description="Partitions of each topic; never changed later."
+    )
+    replication_factor: int = Field(
+        default=3, ge=1, le=9, description="Replicas of each partition; 1 only on a single broker."
+    )
+
+
+class AdminSettings(Section):
+    """Where probes and metrics are served; a service sets its own default port."""
+
+    host: str = Field(
+        default="0.0.0.0",
+        min_length=1,
+        max_length=255,
+        description="Address of probes and metrics.",
+    )
+    port: int = Field(
+        default=9101, ge=0, le=PORT_MAX, description="Port of probes and metrics; 0 = any."
+    )
+
+
+class LogSettings(Section):
+    """What is written to standard output."""
+
+    level: Annotated[
+        Literal["debug", "info", "warning", "error"],
+        BeforeValidator(lambda value: value.lower() if isinstance(value, str) else value),
+    ] = Field(default="info", description="Lowest level that is written.")
+    format: Literal["json", "console"] = Field(
+        default="json", description="`json`: one object per line; `console`: for people."
+    )
+
+
+class LifecycleSettings(Section):
+    """How the process ends."""
+
+    shutdown_s: float = Field(
+        default=25.0,
+        gt=0,
+        le=3600,
+        description="Seconds that SIGTERM leaves for what is in flight; "
+        "keep 5 s below the grace period of the orchestrator.",
+    )
+
+
+class VaultSettings(Section):
+    """The keys that seal secrets in the registry."""
+
+    keys: Annotated[tuple[SecretStr, ...], COMMA_SEPARATED] = Field(
+        min_length=1,
+        max_length=16,
+        description="`id:base64(32 bytes)`, comma-separated; the first one seals, all open.",
+    )
+
+    @field_validator("keys")
+    @classmethod
+    def _check_keys(cls, keys: tuple[SecretStr, ...]) -> tuple[SecretStr, ...]:
+        parse_keys(key.get_secret_value() for key in keys)
+        return keys
+
+    def key_ring(self) -> list[tuple[str, bytes]]:
+        """Return (id, 32 bytes) pairs as `Vault` takes them."""
+        return parse_keys(key.get_secret_value() for key in self.keys)
+
+
+class ServiceSettings(BaseSettings):
+    """What every service has; a service adds its own sections and its admin port."""
+
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX,
+        env_nested_delimiter="__",
+        frozen=True,
+        extra="forbid",
+        hide_input_in_errors=True,
+    )
+
+    kafka: KafkaSettings
+    topics: TopicsSettings = TopicsSettings()
+    admin: AdminSettings = AdminSettings()
+    log: LogSettings = LogSettings()
+    lifecycle: LifecycleSettings = LifecycleSettings()
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Take values from arguments only: `load` alone reads the environment.
+
+        The stock source ignores a mistyped section, reads lists as JSON and shows rejected values.
+        """
+        return (init_settings,)
