@@ -75,9 +75,17 @@ def _sections(model: type[BaseModel]) -> dict[str, tuple[type[BaseModel], dict[s
         kind = info.annotation
         if not isinstance(kind, type) or not issubclass(kind, BaseModel):
             raise TypeError(f"{model.__name__}.{section} must be a section model")
-        preset = info.get_default(call_default_factory=True)
-        found[section] = (kind, dict(preset) if isinstance(preset, BaseModel) else {})
+        found[section] = (kind, _preset(info))
     return found
+
+
+def _preset(info: FieldInfo) -> dict[str, object]:
+    """Return the values a service gives a section by default; none if the section has needs."""
+    try:
+        default = info.get_default(call_default_factory=True)
+    except ValidationError:
+        return {}
+    return dict(default) if isinstance(default, BaseModel) else {}
 
 
 def _arrange(
