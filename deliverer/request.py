@@ -1,0 +1,188 @@
+"""Build the request of one attempt: head, body and signature. Pure.
+
+What is the same for every request of a subscription (parsed URL, custom headers, decoded secrets)
+is made once, as a `Recipient`. No line break can get into the head: every part is either made here
+or has passed a grammar that holds none.
+"""
+
+import re
+from collections.abc import Sequence
+from importlib.metadata import PackageNotFoundError, version
+from typing import Final, Literal
+
+import msgspec
+
+from chassis.egress import AdmittedUrl, UrlRefused, parse_url
+from chassis.outbound_headers import check_custom_header, is_field_value
+from deliverer.sender.port import BlockedReason, PreparedRequest
+from deliverer.signing import SecretInvalid, Signer, parse_secret
+from schemas.cloudevents import TRACE_NAMES, trace_value
+from schemas.http_binding import http_headers, structured_document
+from schemas.registry import SealedFields
+
+__all__ = ["PreparedRequest", "Recipient", "RequestRefused", "build_request", "recipient_of"]
+
+SIGNATURES_MAX: Final = 6
+_WEBHOOK_ID: Final = re.compile(r"[A-Za-z0-9_-]{1,64}")
+_REPLAY_LINE: Final = "webhook-replay: true\r\n"
+STRUCTURED_TYPE: Final = "application/cloudevents+json"
+
+Headers = Sequence[tuple[str, bytes]]
+
+
+class RequestRefused(msgspec.Struct, frozen=True):
+    """Why nothing can be sent to a recipient: its stored fields break today's rules.
+
+    `reason` is a label of `hooklane_delivery_blocked_total` when the URL is at fault, else None.
+    """
+
+    reason: BlockedReason | None
+    detail: str
+
+
+class ExpiringSigner(msgspec.Struct, frozen=True):
+    """A secret that was replaced and still signs until `expires_at` (epoch ms)."""
+
+    signer: Signer
+    expires_at: int
+
+
+class Recipient(msgspec.Struct, frozen=True, kw_only=True):
+    """What all requests of one subscription share. Holds secrets: never log it."""
+
+    scheme: str
+    host: str
+    port: int
+    target: bytes
+    head: bytes
+    signer: Signer
+    previous: tuple[ExpiringSigner, ...]
+    format: Literal["binary", "structured"]
+    timeout_s: float
+
+    def __repr__(self) -> str:
+        return "Recipient(…)"
+
+
+def recipient_of(
+    sealed: SealedFields,
+    *,
+    format: Literal["binary", "structured"],  # noqa: A002 - the field's name in the contract
+    timeout_s: float,
+) -> Recipient | RequestRefused:
+    """Prepare what all requests of a subscription share."""
+    url = parse_url(sealed.url)
+    if isinstance(url, UrlRefused):
+        reason = "address" if url.reason == "form" else url.reason
+        return RequestRefused(reason, f"the stored URL is refused: {url.detail}")
+    for name, value in sealed.headers.items():
+        if check_custom_header(name, value):
+            return RequestRefused(None, "a stored header is not allowed")
+    try:
+        signer = parse_secret(sealed.secret)
+        previous = tuple(
+            ExpiringSigner(parse_secret(old.secret), old.expires_at) for old in sealed.previous
+        )
+    except SecretInvalid as error:
+        return RequestRefused(None, f"a stored secret cannot sign: {error}")
+    return Recipient(
+        scheme=url.scheme,
+        host=url.host,
+        port=url.port,
+        target=url.target.encode("ascii"),
+        head=_static_head(url, sealed.headers),
+        signer=signer,
+        previous=previous[: SIGNATURES_MAX - 1],
+        format=format,
+        timeout_s=timeout_s,
+    )
+
+
+def build_request(
+    recipient: Recipient,
+    *,
+    webhook_id: str,
+    sequence: int,
+    attempt: int,
+    now_ms: int,
+    record_headers: Headers,
+    data: bytes | None,
+    is_replay: bool,
+) -> PreparedRequest | RequestRefused:
+    """Build and sign the request of one attempt; null data is an empty body."""
+    if not _WEBHOOK_ID.fullmatch(webhook_id):
+        return RequestRefused(None, "the webhook id of the record is malformed")
+    if recipient.format == "structured":
+        body = structured_document(record_headers, data)
+        event_lines = f"content-type: {STRUCTURED_TYPE}\r\n"
+    else:
+        body = data or b""
+        event_lines = "".join(
+            [
+                f"{name}: {value}\r\n"
+                for name, value in http_headers(record_headers)
+                if is_field_value(value)
+            ]
+        )
+    signatures = _signatures(recipient, webhook_id, now_ms, body)
+    lines = (
+        f"content-length: {len(body)}\r\n"
+        f"{event_lines}"
+        f"{_trace_lines(record_headers)}"
+        f"webhook-id: {webhook_id}\r\n"
+        f"webhook-timestamp: {now_ms // 1000}\r\n"
+        f"webhook-signature: {signatures}\r\n"
+        f"webhook-attempt: {attempt}\r\n"
+        f"webhook-sequence: {sequence}\r\n"
+        f"{_REPLAY_LINE if is_replay else ''}"
+        "\r\n"
+    )
+    return PreparedRequest(
+        scheme=recipient.scheme,
+        host=recipient.host,
+        port=recipient.port,
+        target=recipient.target,
+        head=recipient.head + lines.encode("ascii"),
+        body=body,
+        timeout_s=recipient.timeout_s,
+    )
+
+
+def user_agent() -> str:
+    """Name this software and its version as a User-Agent does."""
+    try:
+        return f"hooklane/{version('hooklane')}"
+    except PackageNotFoundError:
+        return "hooklane/0"
+
+
+def _static_head(url: AdmittedUrl, headers: dict[str, str]) -> bytes:
+    lines = [f"POST {url.target} HTTP/1.1", f"host: {url.authority}"]
+    if not any(name.lower() == "user-agent" for name in headers):
+        lines.append(f"user-agent: {user_agent()}")
+    lines.append("accept-encoding: identity")
+    lines.extend(f"{name}: {value}" for name, value in headers.items())
+    return ("\r\n".join(lines) + "\r\n").encode("ascii")
+
+
+def _signatures(recipient: Recipient, webhook_id: str, now_ms: int, body: bytes) -> str:
+    """Sign with the current secret first, then with those whose grace has not ended."""
+    timestamp = now_ms // 1000
+    first = recipient.signer.sign(webhook_id, timestamp, body)
+    if not recipient.previous:
+        return first
+    others = [
+        old.signer.sign(webhook_id, timestamp, body)
+        for old in recipient.previous
+        if old.expires_at > now_ms
+    ]
+    return " ".join([first, *others])
+
+
+def _trace_lines(record_headers: Headers) -> str:
+    lines = ""
+    for name, raw in record_headers:
+        if name in TRACE_NAMES:
+            value = trace_value(name, raw.decode("latin-1"))
+            lines += f"{name}: {value}\r\n" if value is not None else ""
+    return lines
