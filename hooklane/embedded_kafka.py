@@ -318,3 +318,21 @@ class EmbeddedKafka:
     def _signal(self, number: signal.Signals) -> None:
         if self.is_running and self._process is not None:
             os.kill(self._process.pid, number)
+
+
+def main() -> int:
+    """Run one node until Ctrl-C or SIGTERM, to share it between test runs."""
+    signals = {signal.SIGINT, signal.SIGTERM}
+    signal.pthread_sigmask(signal.SIG_BLOCK, signals)
+    try:
+        with EmbeddedKafka() as node:
+            print(f"HOOKLANE_KAFKA__BOOTSTRAP_SERVERS={node.bootstrap_servers}", flush=True)
+            signal.sigwait(signals)
+    except EmbeddedKafkaError as error:
+        report_to_stderr(str(error))
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

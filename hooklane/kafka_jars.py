@@ -7,15 +7,17 @@ writes the lock anew after KAFKA_VERSION or SLF4J_VERSION was changed.
 """
 
 import fcntl
+import functools
 import hashlib
 import importlib
 import shutil
 import sys
 import tempfile
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 from hooklane import surroundings
 
@@ -54,6 +56,12 @@ class LockedJar:
         return f"{self.artifact}-{self.version}.jar"
 
 
+class Download(Protocol):
+    """Fetch one jar into a scratch repository; return its file."""
+
+    def __call__(self, jar: LockedJar, repository: Path) -> Path: ...  # noqa: D102
+
+
 def classpath(variables: Mapping[str, str], report: Callable[[str], None]) -> str:
     """Return the broker's Java class path: KAFKA_HOME's libs, else the locked jars."""
     home = variables.get("KAFKA_HOME", "")
@@ -80,7 +88,7 @@ def jar_folder(cache: Path, report: Callable[[str], None]) -> Path:
         with (cache / "kafka.lock").open("w", encoding="utf-8") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             if not folder.is_dir():
-                _fetch_into(folder, jars, report)
+                fetch_into(folder, jars, report=report, download=download_by_jgo)
     except OSError as error:
         raise JarsMissing(
             f"cannot keep Apache Kafka in {cache} ({error.strerror or error}): "
@@ -91,8 +99,14 @@ def jar_folder(cache: Path, report: Callable[[str], None]) -> Path:
 
 def read_lock(text: str) -> tuple[LockedJar, ...]:
     """Parse the lock file: `group:artifact:version sha256` a line, # comments."""
-    rows = [line.split() for line in text.splitlines() if line and not line.startswith("#")]
-    return tuple(LockedJar(*coordinate.split(":"), digest) for coordinate, digest in rows)
+    rows = [
+        line.replace(":", " ").split()
+        for line in text.splitlines()
+        if line and not line.startswith("#")
+    ]
+    return tuple(
+        LockedJar(group, artifact, version, sha256) for group, artifact, version, sha256 in rows
+    )
 
 
 def lock_digest(jars: Iterable[LockedJar]) -> str:
@@ -100,16 +114,18 @@ def lock_digest(jars: Iterable[LockedJar]) -> str:
     return hashlib.sha256("".join(jar.sha256 for jar in jars).encode()).hexdigest()[:8]
 
 
-def _fetch_into(folder: Path, jars: tuple[LockedJar, ...], report: Callable[[str], None]) -> None:
+def fetch_into(
+    folder: Path, jars: Sequence[LockedJar], *, report: Callable[[str], None], download: Download
+) -> None:
+    """Gather all jars, check each, and give the folder its name at the end."""
     report(f"first start downloads about {DOWNLOAD_MB} MB of Apache Kafka {KAFKA_VERSION}, once")
     with tempfile.TemporaryDirectory(prefix="fetch-", dir=folder.parent) as scratch:
         gathered = Path(scratch) / "jars"
         gathered.mkdir()
-        download = _downloader(Path(scratch) / "repository")
+        fetch = functools.partial(download, repository=Path(scratch) / "repository")
         with ThreadPoolExecutor(DOWNLOADS_AT_ONCE) as pool:
-            for done, (jar, path) in enumerate(
-                zip(jars, pool.map(download, jars), strict=True), start=1
-            ):
+            arrived = zip(jars, pool.map(fetch, jars), strict=True)
+            for done, (jar, path) in enumerate(arrived, start=1):
                 _check_digest(jar, path)
                 shutil.move(path, gathered / jar.file_name)
                 if done % 15 == 0 or done == len(jars):
@@ -117,7 +133,8 @@ def _fetch_into(folder: Path, jars: tuple[LockedJar, ...], report: Callable[[str
         gathered.rename(folder)
 
 
-def _downloader(repository: Path) -> Callable[[LockedJar], Path]:
+def download_by_jgo(jar: LockedJar, repository: Path) -> Path:
+    """Fetch one jar from Maven's central repository into a scratch repository."""
     try:
         maven = importlib.import_module("jgo.maven")
     except ImportError as error:
@@ -125,19 +142,15 @@ def _downloader(repository: Path) -> Callable[[LockedJar], Path]:
     context = maven.MavenContext(
         resolver=maven.PythonResolver(), repo_cache=repository, local_repos=[]
     )
-
-    def download(jar: LockedJar) -> Path:
-        component = context.project(jar.group, jar.artifact).at_version(jar.version)
-        try:
-            return Path(str(component.artifact().resolve()))
-        except (OSError, RuntimeError) as error:  # requests' errors are OSErrors
-            raise JarsMissing(
-                f"could not download {jar.group}:{jar.artifact}:{jar.version} "
-                f"({type(error).__name__}): check the network (or proxy) and start again, "
-                "or set KAFKA_HOME to an unpacked Kafka"
-            ) from error
-
-    return download
+    component = context.project(jar.group, jar.artifact).at_version(jar.version)
+    try:
+        return Path(str(component.artifact().resolve()))
+    except (OSError, RuntimeError) as error:  # requests' errors are OSErrors
+        raise JarsMissing(
+            f"could not download {jar.group}:{jar.artifact}:{jar.version} "
+            f"({type(error).__name__}): check the network (or proxy) and start again, "
+            "or set KAFKA_HOME to an unpacked Kafka"
+        ) from error
 
 
 def _check_digest(jar: LockedJar, path: Path) -> None:

@@ -29,6 +29,7 @@ sys.stdin.read()
 
 
 async def make_topic(bootstrap: str, name: str) -> None:
+    """Create a topic of one partition."""
     admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap)
     await admin.start()
     try:
@@ -38,6 +39,7 @@ async def make_topic(bootstrap: str, name: str) -> None:
 
 
 async def write_in_transaction(bootstrap: str, topic: str, value: bytes) -> None:
+    """Commit one record."""
     producer = AIOKafkaProducer(bootstrap_servers=bootstrap, transactional_id=f"{topic}-writer")
     await producer.start()
     try:
@@ -48,6 +50,7 @@ async def write_in_transaction(bootstrap: str, topic: str, value: bytes) -> None
 
 
 async def read_all(bootstrap: str, topic: str, count: int) -> list[bytes]:
+    """Read so many committed values from the beginning."""
     consumer = AIOKafkaConsumer(
         topic,
         bootstrap_servers=bootstrap,
@@ -116,7 +119,7 @@ def test_close_leaves_no_process_and_no_folder(own_kafka: Callable[..., Embedded
 
 
 def test_nothing_stays_when_the_parent_is_killed() -> None:
-    """kill -9 of the process that started it ends the broker and removes its folder."""
+    """Kill -9 of the process that started it ends the broker and removes its folder."""
     with subprocess.Popen(
         [sys.executable, "-c", PARENT], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     ) as parent:
