@@ -1,0 +1,222 @@
+"""What aiokafka does not show or does not do, reached from this one module.
+
+aiokafka 0.14 has no public way to end a client whose brokers are gone, to tell the generation of
+a group member, or to read a position without waiting, and under uvloop its sender dies of an
+error it does not expect. Private attributes of aiokafka are used here and nowhere else; the
+integration tests of this module pin each of them: an upgrade fails there, not in production.
+"""
+
+import asyncio
+import contextlib
+from collections.abc import Iterator
+from typing import TypeAlias
+
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.client import AIOKafkaClient, ConnectionGroup
+from aiokafka.conn import AIOKafkaConnection, CloseReason
+from aiokafka.consumer.subscription_state import TopicPartitionState
+from aiokafka.errors import (
+    GroupCoordinatorNotAvailableError,
+    GroupLoadInProgressError,
+    KafkaConnectionError,
+    KafkaError,
+    NoError,
+    NotCoordinatorForGroupError,
+    for_code,
+)
+from aiokafka.protocol.group import HeartbeatRequest
+
+AnyClient: TypeAlias = AIOKafkaConsumer | AIOKafkaProducer | AIOKafkaAdminClient
+
+_SETTLE_S = 1.0
+_TASKS = (
+    ("_sender", "_sender_task"),
+    ("_coordinator", "_coordination_task"),
+    ("_coordinator", "_heartbeat_task"),
+    ("_coordinator", "_commit_refresh_task"),
+    ("_coordinator", "_reset_committed_task"),
+    ("_fetcher", "_fetch_task"),
+)
+
+
+class GuardedConnection(AIOKafkaConnection):  # type: ignore[misc]  # aiokafka is untyped
+    """A connection whose closed transport is a connection error, also under uvloop.
+
+    uvloop raises RuntimeError on a write to a closed transport; aiokafka expects OSError only, and
+    its sender, fetcher or coordinator would die of it.
+    """
+
+    def send(self, request: object, expect_response: bool = True) -> object:
+        """Send, or raise KafkaConnectionError and close when the transport is gone."""
+        try:
+            return super().send(request, expect_response)
+        except RuntimeError as error:
+            if isinstance(error, KafkaError):
+                raise
+            self.close(reason=CloseReason.CONNECTION_BROKEN)
+            raise KafkaConnectionError(f"{self.host}:{self.port} is closed: {error}") from error
+
+
+class GuardedClient(AIOKafkaClient):  # type: ignore[misc]  # aiokafka is untyped
+    """A client that hands out guarded connections only."""
+
+    async def _get_conn(
+        self,
+        node_id: int,
+        *,
+        group: ConnectionGroup = ConnectionGroup.DEFAULT,
+        no_hint: bool = False,
+    ) -> AIOKafkaConnection | None:
+        try:
+            connection = await super()._get_conn(node_id, group=group, no_hint=no_hint)
+        except RuntimeError as error:
+            if isinstance(error, KafkaError):
+                raise
+            self.force_metadata_update()
+            return None
+        if connection is not None:
+            connection.__class__ = GuardedConnection
+        return connection
+
+
+def client_of(owner: AnyClient) -> AIOKafkaClient:
+    """Return the network client inside a consumer, producer or admin client."""
+    return getattr(owner, "client", None) or getattr(owner, "_client", None)
+
+
+def guard(owner: AnyClient) -> None:
+    """Make every connection of a freshly constructed aiokafka object a guarded one."""
+    client_of(owner).__class__ = GuardedClient
+
+
+async def cut(owner: AnyClient, settle_s: float = _SETTLE_S) -> bool:
+    """End an aiokafka object at once: cancel its tasks, close its sockets, flush nothing.
+
+    True when every task has ended within `settle_s`. Safe to repeat, and after `stop()`.
+    """
+    owner._closed = True  # silences its finalizer
+    tasks = set(_tasks_of(owner))
+    for task in tasks:
+        task.cancel()
+    _fail_batches(owner)
+    for connection in list(client_of(owner)._conns.values()):
+        connection.close(reason=CloseReason.SHUTDOWN)
+    done, pending = await asyncio.wait(tasks, timeout=settle_s) if tasks else (set(), set())
+    for task in done:
+        _retrieve(task)
+    _retrieve_transaction(owner)
+    return not pending
+
+
+def _tasks_of(owner: AnyClient) -> Iterator["asyncio.Task[object]"]:
+    for holder_name, task_name in _TASKS:
+        task = getattr(getattr(owner, holder_name, None), task_name, None)
+        if task is not None and not task.done():
+            if task_name == "_sender_task":
+                # Its requests are known to a local of its coroutine only; left alone they would
+                # outlive it and retry for ever.
+                frame = task.get_coro().cr_frame
+                yield from list(frame.f_locals.get("tasks", ())) if frame else []
+            yield task
+    yield from list(getattr(getattr(owner, "_fetcher", None), "_pending_tasks", ()))
+    synchronizer = client_of(owner)._sync_task
+    if synchronizer is not None:
+        yield synchronizer
+
+
+def _fail_batches(owner: AnyClient) -> None:
+    accumulator = getattr(owner, "_message_accumulator", None)
+    if accumulator is None:
+        return
+    waiting = [batch for batches in accumulator._batches.values() for batch in batches]
+    waiting += accumulator._pending_batches
+    accumulator._closed = True
+    accumulator.fail_all(KafkaConnectionError("the producer was given up"))
+    for batch in waiting:
+        _retrieve(batch.future)
+        _retrieve(batch._drain_waiter)
+
+
+def _retrieve_transaction(owner: AnyClient) -> None:
+    waiter = getattr(getattr(owner, "_txn_manager", None), "_transaction_waiter", None)
+    if waiter is not None:
+        _retrieve(waiter)
+
+
+def _retrieve(future: "asyncio.Future[object]") -> None:
+    """Take the exception of an ended future, so that asyncio does not report it as forgotten."""
+    if future.done() and not future.cancelled():
+        future.exception()
+
+
+def retrieve_later(future: "asyncio.Future[object]") -> None:
+    """Take the exception of a future whenever it ends."""
+    future.add_done_callback(_retrieve)
+
+
+def generation(consumer: AIOKafkaConsumer) -> int:
+    """Return the group generation of a member; negative when the group does not know it."""
+    coordinator = getattr(consumer, "_coordinator", None)
+    return -1 if coordinator is None else int(coordinator.generation)
+
+
+def member_id(consumer: AIOKafkaConsumer) -> str:
+    """Return the name by which the group knows this member; empty when it does not."""
+    coordinator = getattr(consumer, "_coordinator", None)
+    return "" if coordinator is None else str(coordinator.member_id)
+
+
+def coordination_fault(consumer: AIOKafkaConsumer) -> BaseException | None:
+    """Return what ended the task that keeps the membership alive, if it ended."""
+    task = getattr(getattr(consumer, "_coordinator", None), "_coordination_task", None)
+    if task is None or not task.done() or task.cancelled():
+        return None
+    fault: BaseException | None = task.exception()
+    return fault
+
+
+async def confirm_membership(consumer: AIOKafkaConsumer) -> bool | None:
+    """Ask the group by one heartbeat whether it still counts us in; None = no answer."""
+    coordinator = getattr(consumer, "_coordinator", None)
+    if coordinator is None:
+        return None
+    asked_as = (coordinator.generation, coordinator.member_id)
+    if coordinator.generation < 0:
+        return False
+    try:
+        response = await coordinator._send_req(HeartbeatRequest(coordinator.group_id, *asked_as))
+    except KafkaError:
+        return None
+    error = for_code(response.error_code)
+    if error is NoError:
+        return bool((coordinator.generation, coordinator.member_id) == asked_as)
+    transient = (
+        GroupCoordinatorNotAvailableError,
+        NotCoordinatorForGroupError,
+        GroupLoadInProgressError,
+    )
+    return None if error in transient else False
+
+
+def position_of(consumer: AIOKafkaConsumer, partition: TopicPartition) -> int | None:
+    """Return the next offset to read, beyond transaction markers; None when unknown yet."""
+    state = _state_of(consumer, partition)
+    return state.position if state is not None and state.has_valid_position else None
+
+
+def fetched_at_ms(consumer: AIOKafkaConsumer, partition: TopicPartition) -> int | None:
+    """Return the wall-clock time of the last fetch answer that covered this partition."""
+    state = _state_of(consumer, partition)
+    return None if state is None else state.timestamp
+
+
+def _state_of(consumer: AIOKafkaConsumer, partition: TopicPartition) -> TopicPartitionState | None:
+    with contextlib.suppress(AttributeError):
+        return consumer._subscription.subscription.assignment.state_value(partition)
+    return None
+
+
+def track_topic(owner: AnyClient, topic: str) -> None:
+    """Keep metadata of one topic only; a client without topics asks for the whole cluster's."""
+    client_of(owner).set_topics([topic])
