@@ -80,7 +80,8 @@ class _Stamp:
     def __call__(self, _logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
         moment = datetime.fromtimestamp(self._clock.now_ms() / 1000, UTC)
         stamp = moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
-        return {"ts": stamp, "level": event.pop("level"), "service": self._service, **event}
+        first = {"ts": stamp, "level": event.pop("level"), "event": event.pop("event")}
+        return {**first, "service": self._service, **event}
 
 
 class _ToStructlog(logging.Handler):

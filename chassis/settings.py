@@ -5,8 +5,6 @@ is `HOOKLANE_<SECTION>__<FIELD>`; sections are always two levels deep. Not for r
 environment anywhere else: modules receive the section, or the value, that they need.
 """
 
-from ipaddress import ip_network
-from pathlib import Path
 from typing import Annotated, Literal, Self
 
 from pydantic import (
@@ -30,7 +28,6 @@ __all__ = [
     "COMMA_SEPARATED",
     "AdminSettings",
     "CommaList",
-    "EgressSettings",
     "EgressSettings",
     "KafkaSettings",
     "LifecycleSettings",
@@ -237,39 +234,6 @@ class EgressSettings(Section):
     def policy(self) -> EgressPolicy:
         """Return the rules that URLs and addresses are judged by."""
         return EgressPolicy.of(allow_http=self.allow_http, allow_cidrs=self.allow_cidrs)
-
-
-class EgressSettings(Section):
-    """What outbound requests may reach beyond public HTTPS; gateway and deliverer agree on it."""
-
-    allow_http: bool = Field(default=False, description="Permit plain http:// URLs.")
-    allow_cidrs: CommaList = Field(
-        default=(),
-        max_length=100,
-        description="Networks that may be reached although not public, with any port.",
-    )
-    ca_file: str | None = Field(
-        default=None,
-        description="PEM file of the authorities that receivers are checked against; "
-        "else `SSL_CERT_FILE`, else the system's.",
-    )
-
-    @field_validator("allow_cidrs")
-    @classmethod
-    def _check_cidrs(cls, cidrs: tuple[str, ...]) -> tuple[str, ...]:
-        for number, cidr in enumerate(cidrs, start=1):
-            try:
-                ip_network(cidr)
-            except ValueError:
-                raise ValueError(f"entry {number} is not a network like 10.0.0.0/8") from None
-        return cidrs
-
-    @field_validator("ca_file")
-    @classmethod
-    def _check_ca_file(cls, path: str | None) -> str | None:
-        if path is not None and not Path(path).is_file():
-            raise ValueError("does not name a file")
-        return path
 
 
 class ServiceSettings(BaseSettings):
