@@ -125,7 +125,7 @@ def _decode(
         return Violation(QuarantineReason.MISSING_ATTRIBUTE, f"header {name} is missing")
     try:
         envelope = decoder.decode(raw)
-    except (msgspec.DecodeError, RecursionError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return Violation(QuarantineReason.BAD_JSON, f"header {name} cannot be read")
     lane = parse_lane(envelope.lane)
     if lane is None or lane.subscription != envelope.subscription:

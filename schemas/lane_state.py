@@ -61,7 +61,7 @@ def decode_window(value: bytes) -> WindowRecord | Violation:
     """Read `$window`; never raises."""
     try:
         record = _WINDOW.decode(value)
-    except (msgspec.DecodeError, RecursionError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return Violation(QuarantineReason.BAD_JSON, "the window record cannot be read")
     if not _is_sorted(record.done) or not all(_is_sorted(tier.done) for tier in record.tiers):
         return Violation(QuarantineReason.BAD_EVENT, "the window record holds runs out of order")
@@ -72,7 +72,7 @@ def decode_lane(value: bytes) -> LaneRecord | Violation:
     """Read the record of a lane; never raises."""
     try:
         record = _LANE.decode(value)
-    except (msgspec.DecodeError, RecursionError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return Violation(QuarantineReason.BAD_JSON, "the lane record cannot be read")
     if not _is_sorted(record.done):
         return Violation(QuarantineReason.BAD_EVENT, "the lane record holds runs out of order")

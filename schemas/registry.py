@@ -124,7 +124,7 @@ def decode_subscription(value: bytes) -> SubscriptionRecord | Violation:
     """Read the record of a subscription; never raises."""
     try:
         return _SUBSCRIPTION.decode(value)
-    except (msgspec.DecodeError, RecursionError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return Violation(QuarantineReason.BAD_JSON, "the subscription record cannot be read")
 
 
@@ -132,7 +132,7 @@ def decode_sealed(plain: bytes) -> SealedFields | Violation:
     """Read what the vault opened; never raises and never echoes."""
     try:
         return _SEALED.decode(plain)
-    except (msgspec.DecodeError, RecursionError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return Violation(QuarantineReason.BAD_JSON, "the sealed fields cannot be read")
 
 

@@ -1,0 +1,49 @@
+"""Tests of the ids."""
+
+import hashlib
+import uuid
+
+import pytest
+
+from schemas.ids import crockford, id_of, idempotent_event_id, webhook_id
+
+
+def test_a_webhook_id_is_128_bits_in_26_characters() -> None:
+    """The same event has the same id for ever: the bytes are pinned here."""
+    hashed = hashlib.blake2b(
+        b"\x00\x00\x00\x04acme\x00\x00\x00\x02/s\x00\x00\x00\x011", digest_size=16
+    ).digest()
+
+    assert webhook_id("acme", "/s", "1") == "msg_" + crockford(hashed)
+    assert len(webhook_id("acme", "/s", "1")) == 30
+
+
+def test_fields_do_not_run_into_one_another() -> None:
+    """(`a`, `bc`) and (`ab`, `c`) are different events."""
+    assert webhook_id("a", "bc", "d") != webhook_id("ab", "c", "d")
+    assert webhook_id("a", "b", "cd") != webhook_id("a", "bc", "d")
+
+
+@pytest.mark.parametrize(
+    ("raw", "text"),
+    [(b"\x00" * 5, "00000000"), (b"\xff" * 5, "zzzzzzzz"), (b"\x01", "01"), (b"\xff", "7z")],
+)
+def test_base32_uses_the_alphabet_of_crockford(raw: bytes, text: str) -> None:
+    """No i, l, o or u; zero bits stand in front."""
+    assert crockford(raw) == text
+
+
+def test_ids_sort_as_their_uuids() -> None:
+    """A list by id is a list by time."""
+    early = uuid.UUID("01890a5d-ac96-774b-bcce-b302099a8057").bytes
+    late = uuid.UUID("01890a5d-ac97-774b-bcce-b302099a8057").bytes
+
+    assert id_of("sub", early) < id_of("sub", late)
+    assert id_of("key", early).startswith("key_01")
+
+
+def test_a_repeated_idempotency_key_names_the_same_event() -> None:
+    """Another subscriber or another key names another one."""
+    assert idempotent_event_id("a", "/s", "k") == idempotent_event_id("a", "/s", "k")
+    assert idempotent_event_id("a", "/s", "k") != idempotent_event_id("b", "/s", "k")
+    assert idempotent_event_id("a", "/s", "k")[4:] != webhook_id("a", "/s", "k")[4:]
