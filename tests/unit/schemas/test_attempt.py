@@ -34,20 +34,18 @@ def test_a_missing_status_is_null_and_optional_fields_are_absent() -> None:
 
 def test_the_fields_are_those_of_the_contract() -> None:
     """People and tools read these names."""
-    assert set(orjson.loads(RECORD.encode())) == set(
-        [
-            "v",
-            "webhook_id",
-            "event_id",
-            "subscriber",
-            "subscription",
-            "type",
-            "attempt",
-            "kind",
-            "outcome",
-            "status",
-            "started_at",
-            "duration_ms",
-            "sequence",
-        ]
-    )
+    assert set(orjson.loads(RECORD.encode())) == {
+        "v",
+        "webhook_id",
+        "event_id",
+        "subscriber",
+        "subscription",
+        "type",
+        "attempt",
+        "kind",
+        "outcome",
+        "status",
+        "started_at",
+        "duration_ms",
+        "sequence",
+    }

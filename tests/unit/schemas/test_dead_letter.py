@@ -26,24 +26,22 @@ def test_the_header_holds_the_fields_of_the_contract() -> None:
 
     document = orjson.loads(envelope.encode())
 
-    assert set(document) == set(
-        [
-            "v",
-            "webhook_id",
-            "event_id",
-            "subscriber",
-            "subscription",
-            "type",
-            "sequence",
-            "reason",
-            "attempts",
-            "first_attempt_at",
-            "last_attempt_at",
-            "last_outcome",
-            "last_status",
-            "dead_at",
-        ]
-    )
+    assert set(document) == {
+        "v",
+        "webhook_id",
+        "event_id",
+        "subscriber",
+        "subscription",
+        "type",
+        "sequence",
+        "reason",
+        "attempts",
+        "first_attempt_at",
+        "last_attempt_at",
+        "last_outcome",
+        "last_status",
+        "dead_at",
+    }
     assert document["reason"] == "gone"
 
 
