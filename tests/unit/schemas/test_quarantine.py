@@ -6,6 +6,7 @@ import orjson
 
 from schemas.quarantine import (
     HEADER_BYTES_MAX,
+    KEY_BYTES_MAX,
     VALUE_BYTES_MAX,
     Coordinates,
     QuarantineReason,
@@ -49,7 +50,7 @@ def test_absent_key_and_value_stay_null() -> None:
 def test_what_would_not_fit_is_left_out_and_named() -> None:
     """A record that unpacks to more than its topic takes still gives a stub that fits."""
     raw = RawRecord(
-        b"k" * (HEADER_BYTES_MAX + 1),
+        b"k" * (KEY_BYTES_MAX + 1),
         [("h", b"x" * (HEADER_BYTES_MAX + 1))],
         b"v" * (VALUE_BYTES_MAX + 1),
     )
@@ -64,12 +65,18 @@ def test_what_would_not_fit_is_left_out_and_named() -> None:
 
 
 def test_the_largest_record_fits_its_topic() -> None:
-    """Base64 of a full value, key and headers stays below 2 MiB."""
+    """Base64 of a full value, key and headers stays below what chassis appends at once."""
     raw = RawRecord(
-        b"k" * HEADER_BYTES_MAX, [("h", b"x" * (HEADER_BYTES_MAX - 1))], b"v" * VALUE_BYTES_MAX
+        b"k" * KEY_BYTES_MAX,
+        [("\x00" * 100, b"x" * (HEADER_BYTES_MAX - 610))],
+        b"v" * VALUE_BYTES_MAX,
     )
 
-    assert len(orjson.dumps(_build(raw))) < 2 * 1_048_576 - 65_536
+    document = _build(raw, detail="d" * 500)
+
+    assert None not in (document["key"], document["value"])
+    assert document["headers"]
+    assert len(orjson.dumps(document)) < 1_000_000 - 1_000
 
 
 def test_a_header_name_with_a_lone_surrogate_is_written() -> None:
