@@ -1,0 +1,175 @@
+"""Settle an attempt that ended (A2-A6)."""
+
+from deliverer.policy.items import (
+    Attempt,
+    AttemptLabel,
+    AttemptLog,
+    AttemptReport,
+    DeadLetter,
+    Disable,
+    Notice,
+)
+from deliverer.policy.lanes import Lane, Step
+from deliverer.policy.outcome import Again, Dead, Delivered, Retry, decide
+from deliverer.policy.partition import Partition
+from deliverer.policy.retry import back_off_ms, due_at
+from deliverer.policy.roster import Seat
+from schemas.dead_letter import DeadLetterReason
+from schemas.outcome import Outcome
+
+
+def finish(p: Partition, attempt: Attempt, report: AttemptReport, now: int) -> list[Notice]:
+    """Decide what becomes of a delivery whose attempt ended; returns what the shell must do."""
+    delivery = attempt.delivery
+    p.in_flight -= 1
+    seat = p.seats.get(delivery.subscription)
+    if seat is not None:
+        seat.in_flight -= 1
+    lane = p.lanes.get(delivery.lane)
+    if seat is None or lane is None:
+        _finish_dropped(p, attempt, report)
+        return []
+    del lane.inflight[delivery.sequence]
+    back_off = back_off_ms(report.status, report.retry_after_ms)
+    if back_off:
+        seat.not_before = max(seat.not_before, now + back_off)
+    next_at = _apply(p, seat, lane, attempt=attempt, report=report, now=now)
+    _log(p, attempt, report, next_at=next_at)
+    notices = _notices(seat, report)
+    if lane.can_start:
+        p.roster.offer(seat, lane)
+    elif lane.is_idle:
+        p.idle[lane.key] = lane
+    p.roster.relist(seat)
+    return notices
+
+
+def _apply(
+    p: Partition, seat: Seat, lane: Lane, *, attempt: Attempt, report: AttemptReport, now: int
+) -> int | None:
+    """Carry out the decision; returns when the next attempt is due, if there is one."""
+    policy = seat.policy
+    decision = decide(
+        report,
+        is_expired=now - attempt.delivery.accepted_at > policy.max_age_ms,
+        is_exhausted=attempt.number > len(policy.schedule_ms),
+    )
+    if isinstance(decision, Again):
+        return _again(p, seat, lane, attempt=attempt, report=report, now=now)
+    p.buffered_bytes -= attempt.delivery.size
+    p.settle(attempt)
+    if isinstance(decision, Delivered) or lane.is_test:
+        lane.step(Step.DELIVERED)
+        p.release_hold(lane)
+        return None
+    _remember(attempt, report)
+    if isinstance(decision, Dead):
+        p.dead(lane, _letter(attempt, report, decision.reason))
+        return None
+    assert isinstance(decision, Retry)
+    due = due_at(policy.schedule_ms, attempt.number, now=now, jitter=p.jitter())
+    assert due is not None, "decide() said the schedule has another attempt"
+    due = max(due, now + back_off_ms(report.status, report.retry_after_ms))
+    _hold(p, lane, attempt, number=attempt.number + 1, now=now)
+    p.park(attempt, attempt.number + 1, due_at=due, now=now)
+    return due
+
+
+def _again(
+    p: Partition, seat: Seat, lane: Lane, *, attempt: Attempt, report: AttemptReport, now: int
+) -> int | None:
+    """Put the delivery back where it came from, with the same number (A6)."""
+    if report.outcome is Outcome.LOCAL_FAULT:
+        # A fault of ours would be met again at once: a short pause, no attempt burnt.
+        seat.not_before = max(seat.not_before, now + p.limits.local_fault_pause_ms)
+        p.roster.wake_at(seat, seat.not_before)
+    if attempt.source is None:
+        lane.step(Step.RETURNED)
+        lane.give_back(attempt.delivery)
+        return None
+    p.buffered_bytes -= attempt.delivery.size
+    p.settle(attempt)
+    due = max(seat.not_before, now + p.tiers.delays_ms[0])
+    _hold(p, lane, attempt, number=attempt.number, now=now)
+    p.park(attempt, attempt.number, due_at=due, now=now)
+    return due
+
+
+def _hold(p: Partition, lane: Lane, attempt: Attempt, *, number: int, now: int) -> None:
+    if not lane.is_strict:
+        return
+    lane.step(Step.FAILED)
+    if lane.held is None and lane.record is None:
+        lane.since = now
+    lane.held = (attempt.delivery.sequence, number)
+    p.touched[lane.key] = lane
+
+
+def _remember(attempt: Attempt, report: AttemptReport) -> None:
+    attempt.last_outcome = report.outcome
+    attempt.last_status = report.status
+    if attempt.first_attempt_at is None:
+        attempt.first_attempt_at = report.started_at
+
+
+def _letter(attempt: Attempt, report: AttemptReport, reason: DeadLetterReason) -> DeadLetter:
+    return DeadLetter(
+        attempt.delivery,
+        reason,
+        attempt.number,
+        attempt.first_attempt_at,
+        report.started_at,
+        report.outcome,
+        report.status,
+        report.response,
+    )
+
+
+def _notices(seat: Seat, report: AttemptReport) -> list[Notice]:
+    """Stop a subscription whose receiver is gone or asks for it (R4); 410 says it louder."""
+    if report.outcome is Outcome.HTTP_410:
+        seat.stopped_epoch = seat.policy.lane_epoch
+        return [Disable(seat.subscription, "gone")]
+    if report.wants_disable:
+        seat.stopped_epoch = seat.policy.lane_epoch
+        return [Disable(seat.subscription, "receiver")]
+    return []
+
+
+def _finish_dropped(p: Partition, attempt: Attempt, report: AttemptReport) -> None:
+    """Log the end of an attempt whose lane was dropped meanwhile (A5).
+
+    Its place in the log was settled with the lane; a removed subscription has no record of it
+    either (CONTRACT 3.2).
+    """
+    p.buffered_bytes -= attempt.delivery.size
+    if attempt.source is not None:
+        p.settle(attempt)
+        p.is_dirty = True
+    if p.subscriptions.policy(attempt.delivery.subscription) is not None:
+        _log(p, attempt, report, next_at=None)
+
+
+def _log(p: Partition, attempt: Attempt, report: AttemptReport, *, next_at: int | None) -> None:
+    p.outputs.append(
+        AttemptLog(
+            attempt.delivery,
+            attempt.number,
+            _label(attempt),
+            report.outcome,
+            report.status,
+            report.started_at,
+            report.duration_ms,
+            next_at,
+            report.detail,
+        )
+    )
+
+
+def _label(attempt: Attempt) -> AttemptLabel:
+    kind = attempt.delivery.kind
+    if kind == "test":
+        return "test"
+    if kind == "replay":
+        return "replay"
+    return "first" if attempt.number == 1 else "retry"

@@ -1,0 +1,74 @@
+"""Take what the readers hand in: the log (H1-H3), and changes of the registry (A5)."""
+
+from collections.abc import Sequence
+
+from deliverer.policy.items import Delivery
+from deliverer.policy.partition import Partition
+from deliverer.policy.roster import NEVER_STOPPED
+
+
+def read_head(p: Partition, records: Sequence[Delivery], end: int) -> None:
+    """Hand records of `deliveries` to their lanes; `end` is the reader's position after them."""
+    window, lanes, seats, roster = p.window, p.lanes, p.seats, p.roster
+    for delivery in records:
+        offset = delivery.sequence
+        if offset < window.position:  # H1: a rebalance made the consumer read it again
+            continue
+        window.read(offset)
+        if window.settled(offset):  # H3: by a former owner
+            continue
+        lane = lanes.get(delivery.lane)
+        if lane is None:
+            lane = p.open_lane(delivery.lane, delivery.subscription)
+            if lane is None:  # H2
+                window.add(offset)
+                continue
+        lane.queue.append(delivery)
+        p.buffered_bytes += delivery.size
+        if not lane.is_ready and lane.can_start:
+            roster.offer(seats[delivery.subscription], lane)
+    window.read_to(end)
+    if window.mark > window.low:
+        p.is_dirty = True
+
+
+def skip_head(p: Partition, offset: int) -> None:
+    """Settle a record of `deliveries` that says nothing; call in the order of the log."""
+    if offset >= p.window.position:
+        p.window.read(offset)
+        p.window.add(offset)
+        p.is_dirty = True
+
+
+def can_read_head(p: Partition) -> bool:
+    """Ask whether the log may be read on.
+
+    Without the sweep the queues of held and waiting lanes are the only place for their deliveries,
+    so a full budget stops the whole partition: the documented shortcut.
+    """
+    if p.window.position - p.window.low >= p.limits.window_offsets:
+        return False
+    return p.buffered_bytes < p.limits.buffer_bytes
+
+
+def registry_changed(p: Partition, subscription: str, now: int) -> None:
+    """Apply a new version of a subscription: drop dead lanes at once, let others start (A5)."""
+    seat = p.seats.get(subscription)
+    if seat is None:
+        return
+    policy = p.subscriptions.policy(subscription)
+    if policy is None:
+        for lane in list(seat.lanes.values()):
+            p.counts.dropped_deleted += len(lane.queue) + len(lane.due)
+            p.drop_lane(seat, lane)
+        p.seats.pop(subscription, None)
+        return
+    seat.policy = policy
+    for lane in list(seat.lanes.values()):
+        if seat.is_dead(lane.epoch):
+            p.counts.dropped_disabled += len(lane.queue) + len(lane.due)
+            p.drop_lane(seat, lane)
+    if policy.lane_epoch > seat.stopped_epoch:
+        seat.stopped_epoch = NEVER_STOPPED
+    p.roster.reopen(seat)
+    p.forget_seat(seat, now)

@@ -1,0 +1,215 @@
+"""The deliverer of one partition as a pure machine: events and `now` in, decisions out.
+
+Theory of operation
+===================
+The machine is owned by one actor (deliverer/worker.py) that calls it from one task. It does no
+I/O, knows no clock and rolls no dice; it mutates its own state in place, and everything it decides
+comes back as a value. PROTOCOL.md is the law; the letters in comments (H1, A3, …) name its rules,
+and each family of rules is one module:
+
+    intake      H   records of the log `deliveries` go to their lanes; changes of the registry
+    starting    A1  whose turn it is: subscriptions in turn, lanes of one in turn
+    finishing   A2-A6  what an attempt's end means for its delivery, its lane, its subscription
+    waking      T2-T4  retries that wait in the delay topics
+    ticking     C1-C3  all of it in one transaction
+    takeover        stand where the former owner's last tick ended
+
+A delivery's life. The log reader hands it to its *lane* (`read_head`). When it is first and its
+lane may start, `next_start` returns an Attempt; the shell makes it and brings the report to
+`finish`, which settles the delivery, or parks it in a delay topic, or gives it up. Nothing of that
+is durable until the next tick: `begin_tick` returns a snapshot (outputs, changed lane records, the
+window), the shell writes it as one transaction, `committed` prunes.
+
+A strict lane runs one attempt. When that fails, the head's place in the log is settled (the delay
+topic holds it now) and the lane is *held*: what comes behind waits until the head is final. `held`
+is written in the same tick as the record in the delay topic, so a successor never starts what comes
+behind. lanes.TRANSITIONS is the whole table.
+
+What a crash repeats. The window keeps every settled offset above the low mark, so a successor
+repeats only attempts since the last tick. A dead letter must be committed before the next of its
+lane starts (A4), else a crash would make the order wrong; a success needs not, since the repeat
+comes before its successor again.
+
+Order of calls the shell must keep
+==================================
+- Records of one log in offset order; `end` is the consumer's position after the batch, so that
+  trailing transaction markers count (K2). A record that cannot be decoded: `skip_head` /
+  `skip_tier` at its place between the others.
+- Before `read_head` the registry table has reached `registry_offset` of each delivery (R1), and
+  `registry_changed` was called for each change the table saw: the machine keeps the policy of a
+  subscription it has lanes of.
+- `read_tier` returning False means a successor wrote there: stop, we are a zombie (T2, C4).
+- A snapshot stays open until `committed`; it is the shell's to send the same one again (C5).
+
+Bounds. The log reader stops at `window_offsets` unsettled offsets or a full byte budget; a delay
+topic's reader at its read-ahead or a full rest heap. Until the sweep is wired (Limits.sweep), a
+held or waiting lane keeps its later records in its queue and holds the low mark, so a partition
+pauses when they fill its budget: the documented shortcut. The place of cursors is Lane: a *lagging*
+lane would keep only the offset to read from next.
+"""
+
+from collections.abc import Callable, Sequence
+
+from deliverer.policy import finishing, intake, starting, takeover, ticking, waking
+from deliverer.policy.items import (
+    Attempt,
+    AttemptReport,
+    Counts,
+    Delivery,
+    Limits,
+    Notice,
+    Parked,
+    RecoveredState,
+    Subscriptions,
+    TickSnapshot,
+)
+from deliverer.policy.takeover import StateRefused
+
+__all__ = ["Machine", "StateRefused"]
+
+
+class Machine:
+    """Decide everything about the deliveries of one partition.
+
+    Raises StateRefused when the recovered state contradicts the logs. `tiers` are the delays of the
+    delay topics in milliseconds, ascending; `jitter` returns a number in [0, 1].
+    """
+
+    __slots__ = ("_state",)
+
+    def __init__(
+        self,
+        *,
+        partition_state: RecoveredState,
+        subscriptions: Subscriptions,
+        limits: Limits,
+        tiers: tuple[int, ...],
+        jitter: Callable[[], float],
+    ) -> None:
+        self._state = takeover.take_over(
+            partition_state,
+            subscriptions=subscriptions,
+            limits=limits,
+            tiers=tiers,
+            jitter=jitter,
+        )
+
+    def __repr__(self) -> str:
+        return f"Machine({self.describe()})"
+
+    # ---- readers
+
+    @property
+    def head_position(self) -> int:
+        """The next offset of `deliveries` to read (H)."""
+        return self._state.window.position
+
+    @property
+    def low_mark(self) -> int:
+        """The committed low mark of `deliveries` (w): what the group offset is."""
+        return self._state.window.low
+
+    def tier_position(self, tier: int) -> int:
+        """Return the next offset of a delay topic to read."""
+        return self._state.tiers.windows[tier].position
+
+    def can_read_head(self) -> bool:
+        """Ask whether the log may be read on."""
+        return intake.can_read_head(self._state)
+
+    def can_read_tier(self, tier: int) -> bool:
+        """Ask whether a delay topic may be read on."""
+        return self._state.tiers.has_room(tier)
+
+    def read_head(self, records: Sequence[Delivery], *, end: int, now: int) -> None:
+        """Take records of `deliveries` in offset order; `end` = the position after them."""
+        intake.read_head(self._state, records, end)
+
+    def skip_head(self, offset: int) -> None:
+        """Settle a record of `deliveries` that cannot be decoded, at its place in the order."""
+        intake.skip_head(self._state, offset)
+
+    def read_tier(self, tier: int, records: Sequence[Parked], *, end: int, now: int) -> bool:
+        """Take records of a delay topic in offset order; False = we are a zombie: stop."""
+        return waking.read_tier(self._state, tier, records, end=end, now=now)
+
+    def skip_tier(self, tier: int, offset: int) -> None:
+        """Settle a record of a delay topic that cannot be decoded, at its place in the order."""
+        waking.skip_tier(self._state, tier, offset)
+
+    # ---- attempts
+
+    def next_start(
+        self, now: int, *, admits: Callable[[str], bool] | None = None
+    ) -> Attempt | None:
+        """Return the next attempt to make; None = nothing may start now."""
+        return starting.next_start(self._state, now, admits)
+
+    def finish(self, attempt: Attempt, report: AttemptReport, now: int) -> list[Notice]:
+        """Take the end of an attempt; returns what the shell must do about its subscription."""
+        return finishing.finish(self._state, attempt, report, now)
+
+    def wake(self, now: int) -> int | None:
+        """Move on what is due; returns when to call again, None = not before an event."""
+        return waking.wake(self._state, now)
+
+    def registry_changed(self, subscription: str, now: int) -> None:
+        """Apply the current policy of a subscription (A5, H2)."""
+        intake.registry_changed(self._state, subscription, now)
+
+    # ---- the tick
+
+    @property
+    def has_output(self) -> bool:
+        """Ask whether a tick would write something new."""
+        return ticking.has_output(self._state)
+
+    def begin_tick(self, now: int) -> TickSnapshot:
+        """Return what the next transaction writes; at most one is open."""
+        return ticking.begin(self._state)
+
+    def committed(self, now: int) -> None:
+        """Note that the open tick landed."""
+        ticking.committed(self._state, now)
+
+    # ---- what an operator sees
+
+    @property
+    def term(self) -> int:
+        """The term of this owner: one more than the last."""
+        return self._state.term
+
+    @property
+    def in_flight(self) -> int:
+        """How many attempts are out."""
+        return self._state.in_flight
+
+    @property
+    def buffered_bytes(self) -> int:
+        """Bytes in queues, in delay-topic read-ahead and in flight."""
+        return self._state.buffered_bytes
+
+    @property
+    def counts(self) -> Counts:
+        """What was dropped, hopped, sent back or lost since the takeover."""
+        return self._state.counts
+
+    def lanes_by_state(self) -> dict[str, int]:
+        """Count the lanes that are live, held and lagging."""
+        held = sum(1 for lane in self._state.lanes.values() if lane.held is not None)
+        return {"live": len(self._state.lanes) - held, "held": held, "lagging": 0}
+
+    def describe(self) -> dict[str, int]:
+        """Return the numbers a log line about this partition needs."""
+        p = self._state
+        return {
+            "term": p.term,
+            "tick": p.tick,
+            "low": p.window.low,
+            "position": p.window.position,
+            "lanes": len(p.lanes),
+            "in_flight": p.in_flight,
+            "buffered_bytes": p.buffered_bytes,
+            "due_waiting": len(p.waiting),
+            "next_at": -1 if p.tiers.next_at is None else p.tiers.next_at,
+        }

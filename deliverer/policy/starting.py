@@ -1,0 +1,133 @@
+"""Decide which attempt starts next (A1), and what a lane does that does not accept (T4)."""
+
+from collections.abc import Callable
+
+from deliverer.policy.items import Attempt, Parked
+from deliverer.policy.lanes import Lane, Phase, Step
+from deliverer.policy.partition import Partition
+from deliverer.policy.roster import Seat
+
+
+def next_start(
+    p: Partition, now: int, admits: Callable[[str], bool] | None = None
+) -> Attempt | None:
+    """Return the next attempt, subscriptions in turn; None = nothing may start now.
+
+    One that `admits` turns away keeps its turn for later: the slots are full, not the lane.
+    """
+    ring = p.roster.ring
+    for _ in range(len(ring)):
+        seat = ring.popleft()
+        if admits is not None and not admits(seat.subscription):
+            ring.append(seat)
+            continue
+        seat.is_listed = False
+        attempt = _turn(p, seat, now)
+        if attempt is not None:
+            p.roster.relist(seat)
+            return attempt
+    return None
+
+
+def repark(p: Partition, seat: Seat, lane: Lane, *, parked: Parked, now: int) -> None:
+    """Send a due retry back to a delay topic, with the same number (T4)."""
+    p.counts.reparks += 1
+    lane.step(Step.REPARKED)
+    p.park_again(parked, due_at=accepts_again_at(p, seat, now), now=now)
+
+
+def accepts_again_at(p: Partition, seat: Seat, now: int) -> int:
+    """Return when a retry that cannot start should be looked at again."""
+    wait_ms = p.tiers.delays_ms[0] if seat.is_open else p.limits.pause_repark_ms
+    if seat.is_open and seat.not_before > now:
+        return seat.not_before
+    return max(seat.not_before, now + wait_ms)
+
+
+def _turn(p: Partition, seat: Seat, now: int) -> Attempt | None:
+    if not seat.accepts(now):
+        return _closed_turn(p, seat, now)
+    if seat.in_flight >= seat.policy.max_in_flight:
+        return None  # back when one of them ends
+    ready = seat.ready
+    while ready:
+        lane = ready.popleft()
+        lane.is_ready = False
+        attempt = _start_first(p, seat, lane, now)
+        if attempt is not None:
+            if lane.can_start:
+                lane.is_ready = True
+                ready.append(lane)
+            return attempt
+    return None
+
+
+def _start_first(p: Partition, seat: Seat, lane: Lane, now: int) -> Attempt | None:
+    oldest = now - seat.policy.max_age_ms
+    while lane.due:
+        parked = lane.due.popleft()
+        p.leave_wait(parked)
+        if parked.delivery.accepted_at < oldest:
+            p.expire_parked(lane, parked)
+            continue
+        p.tiers.rest_bytes -= parked.delivery.size
+        return p.start(seat, lane, _attempt_of(parked))
+    _expire_queue(p, lane, oldest)
+    if not lane.queue or (lane.is_strict and lane.phase is not Phase.FREE):
+        return None
+    return p.start(seat, lane, Attempt(lane.queue.popleft(), 1))
+
+
+def _attempt_of(parked: Parked) -> Attempt:
+    return Attempt(
+        parked.delivery,
+        parked.attempt,
+        (parked.tier, parked.offset),
+        parked.first_attempt_at,
+        parked.last_outcome,
+        parked.last_status,
+    )
+
+
+def _expire_queue(p: Partition, lane: Lane, oldest: int) -> None:
+    """Dead-letter what is too old at the front; the order of final states is kept."""
+    queue = lane.queue
+    while queue and queue[0].accepted_at < oldest and lane.can_start:
+        p.expire_first(lane)
+        if not queue and lane.is_idle:
+            p.idle[lane.key] = lane
+
+
+def _closed_turn(p: Partition, seat: Seat, now: int) -> Attempt | None:
+    """Clear the ready lanes of a subscription that does not accept; only a test may start."""
+    oldest = now - seat.policy.max_age_ms
+    while seat.ready:
+        lane = seat.ready.popleft()
+        lane.is_ready = False
+        if lane.is_test and seat.accepts_tests(now):
+            attempt = _start_first(p, seat, lane, now)
+            if attempt is not None:
+                p.roster.offer(seat, lane)
+                return attempt
+            continue
+        while lane.due:
+            parked = lane.due.popleft()
+            p.leave_wait(parked)
+            if parked.delivery.accepted_at < oldest:
+                p.expire_parked(lane, parked)
+            else:
+                repark(p, seat, lane, parked=parked, now=now)
+        _expire_queue(p, lane, oldest)
+    _look_again(p, seat, now)
+    return None
+
+
+def _look_again(p: Partition, seat: Seat, now: int) -> None:
+    """Set the timer of a closed subscription: when it accepts, or its oldest head expires."""
+    if seat.not_before > now:
+        p.roster.wake_at(seat, seat.not_before)
+    if seat.timer_at is not None:
+        return
+    heads = [lane.queue[0].accepted_at for lane in seat.lanes.values() if lane.can_start]
+    if heads:
+        p.roster.wake_at(seat, max(now, min(heads) + seat.policy.max_age_ms) + 1)
