@@ -1,0 +1,192 @@
+"""What may become an event: each accepted form of a body, judged and turned into one `Event`. Pure.
+
+Four forms: our native JSON shape, and the CloudEvents HTTP binding in structured, binary and batch
+mode. All of them end in the checks that the Kafka side runs (`schemas.event.check_event`), so an
+event that was admitted here is never quarantined for its form. The bytes of `data` stay what the
+client sent; only envelopes are read.
+"""
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Final
+
+from gateway.documents import JsonObject, JsonRefused, JsonValue, check_json, parse_object
+from gateway.problems import Code, FieldError, Problem, invalid, pointer_of
+from schemas.cloudevents import (
+    SPECVERSION,
+    TRACE_NAMES,
+    assemble_event,
+    decode_document,
+    is_json_type,
+    trace_value,
+)
+from schemas.event import (
+    DATA_BYTES_MAX,
+    ID_CHARS_MAX,
+    ORDERING_KEY_CHARS_MAX,
+    SOURCE_CHARS_MAX,
+    SUBJECT_CHARS_MAX,
+    TYPE_CHARS_MAX,
+    Event,
+    Violation,
+    check_subscriber,
+)
+from schemas.http_binding import event_from_http
+from schemas.ids import idempotent_event_id
+from schemas.quarantine import QuarantineReason
+from schemas.rfc3339 import parse_ms
+
+DEFAULT_SOURCE: Final = "/hooklane"
+FUTURE_MS_MAX: Final = 24 * 3600 * 1000
+IDEMPOTENCY_KEY_CHARS_MAX: Final = 256
+
+_TEXT_FIELDS: Final = ("subscriber", "type", "id", "source", "time", "subject", "ordering_key")
+_REQUIRED_FIELDS: Final = ("subscriber", "type")
+_NATIVE_FIELDS: Final = frozenset(_TEXT_FIELDS) | {"data"}
+_VISIBLE: Final = re.compile(r"[\x21-\x7e]+")
+_VISIBLE_LENGTHS: Final = {
+    "type": TYPE_CHARS_MAX,
+    "id": ID_CHARS_MAX,
+    "source": SOURCE_CHARS_MAX,
+}
+_LENGTHS: Final = {"subject": SUBJECT_CHARS_MAX, "ordering_key": ORDERING_KEY_CHARS_MAX}
+_ENVELOPE_REASONS: Final = {
+    QuarantineReason.TOO_LARGE: Code.TOO_LARGE,
+    QuarantineReason.BAD_JSON: Code.INVALID_JSON,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Ambience:
+    """What surrounds a request: the time, its headers that count, a source of fresh ids."""
+
+    now_ms: int
+    fresh_event_id: Callable[[], str]
+    idempotency_key: str | None = None
+    traces: Mapping[str, str] = field(default_factory=dict)
+    data_bytes_max: int = DATA_BYTES_MAX
+
+
+def parse_idempotency_key(value: str | None) -> str | Problem | None:
+    """Check the header; visible ASCII, so that proxies cannot change it on the way."""
+    if value is None:
+        return None
+    if len(value) > IDEMPOTENCY_KEY_CHARS_MAX or not _VISIBLE.fullmatch(value):
+        detail = f"Idempotency-Key is not 1 to {IDEMPOTENCY_KEY_CHARS_MAX} visible ASCII characters"
+        return Problem(Code.INVALID_REQUEST, detail)
+    return value
+
+
+def parse_traces(headers: Mapping[str, str]) -> dict[str, str]:
+    """Keep the W3C trace headers that are well formed; broken ones are ignored as W3C says."""
+    found = {name: trace_value(name, headers.get(name)) for name in TRACE_NAMES}
+    if found["traceparent"] is None:
+        return {}
+    return {name: value for name, value in found.items() if value is not None}
+
+
+def admit_native(raw: bytes, ambience: Ambience, *, index: int | None = None) -> Event | Problem:
+    """Judge an event in our own JSON shape; `index` is its place in a batch."""
+    document = parse_object(raw)
+    if isinstance(document, JsonRefused):
+        return Problem(Code.INVALID_JSON, document.detail)
+    errors = _unknown_fields(document) + _field_errors(document.members)
+    if errors:
+        return invalid(errors)
+    texts = {name: str(document.members[name]) for name in _TEXT_FIELDS if _is_set(document, name)}
+    source = texts.get("source", DEFAULT_SOURCE)
+    attributes = {
+        "specversion": SPECVERSION,
+        "id": texts.get("id") or _event_id(texts["subscriber"], source, ambience, index),
+        "source": source,
+        "type": texts["type"],
+    }
+    attributes.update({name: texts[name] for name in ("time", "subject") if name in texts})
+    if "ordering_key" in texts:
+        attributes["orderingkey"] = texts["ordering_key"]
+    data = document.raw["data"] if _is_set(document, "data") else None
+    if data is not None:
+        attributes["datacontenttype"] = "application/json"
+    event = assemble_event(
+        attributes | dict(ambience.traces),
+        data,
+        subscriber=texts["subscriber"],
+        data_bytes_max=ambience.data_bytes_max,
+    )
+    return _finish(event, ambience)
+
+
+def admit_structured(raw: bytes, ambience: Ambience) -> Event | Problem:
+    """Judge a CloudEvent that is one JSON document; its extension names the subscriber."""
+    document = parse_object(raw)
+    if isinstance(document, JsonRefused):
+        return Problem(Code.INVALID_JSON, document.detail)
+    return _finish(decode_document(raw, data_bytes_max=ambience.data_bytes_max), ambience)
+
+
+def admit_binary(headers: Mapping[str, str], body: bytes, ambience: Ambience) -> Event | Problem:
+    """Judge a CloudEvent in `ce-*` headers; JSON data must be JSON, anything else is just bytes."""
+    event = event_from_http(headers, body, data_bytes_max=ambience.data_bytes_max)
+    if isinstance(event, Event) and event.data and is_json_type(event.datacontenttype or ""):
+        refused = check_json(event.data)
+        if refused is not None:
+            return Problem(Code.INVALID_JSON, refused.detail)
+    return _finish(event, ambience)
+
+
+def _finish(event: Event | Violation, ambience: Ambience) -> Event | Problem:
+    """Add the rules that only ingest has: the future, and the trace of the request."""
+    if isinstance(event, Violation):
+        code = _ENVELOPE_REASONS.get(event.reason, Code.VALIDATION_FAILED)
+        return Problem(code, event.detail)
+    time_ms = parse_ms(event.time) if event.time is not None else None
+    if time_ms is not None and time_ms > ambience.now_ms + FUTURE_MS_MAX:
+        return invalid([FieldError("/time", "more than 24 hours ahead")])
+    if ambience.traces and "traceparent" not in event.extensions:
+        event.extensions.update(ambience.traces)
+    return event
+
+
+def _event_id(subscriber: str, source: str, ambience: Ambience, index: int | None) -> str:
+    """Derive the id from the Idempotency-Key, one per place in a batch, or make a fresh one."""
+    key = ambience.idempotency_key
+    if key is None:
+        return ambience.fresh_event_id()
+    return idempotent_event_id(subscriber, source, key if index is None else f"{key} {index}")
+
+
+def _is_set(document: JsonObject, name: str) -> bool:
+    """Tell whether a field has a value; null stands for absent."""
+    return document.members.get(name) is not None
+
+
+def _unknown_fields(document: JsonObject) -> list[FieldError]:
+    unknown = (name for name in document.members if name not in _NATIVE_FIELDS)
+    return [FieldError(pointer_of(name), "there is no such field") for name in unknown]
+
+
+def _field_errors(members: Mapping[str, JsonValue]) -> list[FieldError]:
+    errors = []
+    for name in _TEXT_FIELDS:
+        reason = _broken(name, members.get(name))
+        if reason is not None:
+            errors.append(FieldError(pointer_of(name), reason))
+    return errors
+
+
+def _broken(name: str, value: JsonValue) -> str | None:
+    if value is None:
+        return "this field is required" if name in _REQUIRED_FIELDS else None
+    if not isinstance(value, str):
+        return "not a string"
+    if name == "subscriber":
+        return check_subscriber(value)
+    if name == "time":
+        return None if parse_ms(value) is not None else "not an RFC 3339 timestamp"
+    if name in _VISIBLE_LENGTHS:
+        chars_max = _VISIBLE_LENGTHS[name]
+        is_good = len(value) <= chars_max and _VISIBLE.fullmatch(value)
+        return None if is_good else f"not 1 to {chars_max} visible ASCII characters"
+    chars_max = _LENGTHS[name]
+    return None if 1 <= len(value) <= chars_max else f"not 1 to {chars_max} characters"

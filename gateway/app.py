@@ -1,0 +1,133 @@
+"""The routes, and the middlewares round them: metrics, problems, keys."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Final
+
+from aiohttp import hdrs, web
+from structlog.typing import FilteringBoundLogger
+
+from chassis.clock import Clock
+from gateway.auth import Keyring
+from gateway.handlers.events import EventHandlers
+from gateway.handlers.subscriptions import SubscriptionHandlers
+from gateway.metrics import GatewayMetrics
+from gateway.problems import Code, Problem, RefusedError
+from gateway.responses import problem_response
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+_SUBSCRIPTIONS: Final = "/v1/subscribers/{subscriber}/subscriptions"
+_SUBSCRIPTION: Final = _SUBSCRIPTIONS + "/{subscription}"
+_CODE_OF_STATUS: Final = {
+    404: Code.NOT_FOUND,
+    405: Code.METHOD_NOT_ALLOWED,
+    408: Code.TIMEOUT,
+    413: Code.TOO_LARGE,
+    415: Code.UNSUPPORTED_MEDIA_TYPE,
+}
+_DETAIL_OF_STATUS: Final = {
+    404: "there is nothing at this path",
+    405: "this path does not support the method",
+}
+
+
+def make_app(
+    *,
+    events: EventHandlers,
+    subscriptions: SubscriptionHandlers,
+    keyring: Keyring,
+    metrics: GatewayMetrics,
+    clock: Clock,
+    log: FilteringBoundLogger,
+) -> web.Application:
+    """Lay out the API."""
+    app = web.Application(
+        middlewares=[_measure(metrics, clock), _explain(log), _authenticate(keyring)],
+        client_max_size=1,
+    )
+    routes: tuple[tuple[str, str, Handler, str], ...] = (
+        (hdrs.METH_POST, "/v1/events", events.post_event, "events"),
+        (hdrs.METH_POST, "/v1/events/batch", events.post_batch, "batch"),
+        (hdrs.METH_POST, _SUBSCRIPTIONS, subscriptions.create, "subscriptions"),
+        (hdrs.METH_GET, _SUBSCRIPTIONS, subscriptions.list, "subscriptions"),
+        (hdrs.METH_GET, _SUBSCRIPTION, subscriptions.show, "subscriptions"),
+        (hdrs.METH_PATCH, _SUBSCRIPTION, subscriptions.patch, "subscriptions"),
+        (hdrs.METH_DELETE, _SUBSCRIPTION, subscriptions.delete, "subscriptions"),
+        (hdrs.METH_GET, _SUBSCRIPTION + "/secret", subscriptions.secret, "subscriptions"),
+    )
+    for method, path, handler, group in routes:
+        app[ROUTE_GROUPS][path] = group
+        app.router.add_route(method, path, handler, expect_handler=_expect)
+    return app
+
+
+ROUTE_GROUPS: Final = web.AppKey("route_groups", dict[str, str])
+
+
+def problem_of(error: web.HTTPException) -> Problem:
+    """Translate what aiohttp refuses; its own texts may quote the request."""
+    code = _CODE_OF_STATUS.get(error.status, Code.INVALID_REQUEST)
+    detail = _DETAIL_OF_STATUS.get(error.status, "the request cannot be served as it is")
+    allow: tuple[str, ...] = ()
+    if isinstance(error, web.HTTPMethodNotAllowed):
+        allow = tuple(sorted(error.allowed_methods))
+    return Problem(code, detail, allow=allow)
+
+
+def _measure(metrics: GatewayMetrics, clock: Clock) -> Callable[..., Awaitable[web.StreamResponse]]:
+    @web.middleware
+    async def measure(request: web.Request, handler: Handler) -> web.StreamResponse:
+        started = clock.monotonic()
+        try:
+            return await handler(request)
+        finally:
+            resource = request.match_info.route.resource
+            group = request.app[ROUTE_GROUPS].get(resource.canonical) if resource else None
+            if group is not None:
+                metrics.duration_of[group].observe(clock.monotonic() - started)
+
+    return measure
+
+
+def _explain(log: FilteringBoundLogger) -> Callable[..., Awaitable[web.StreamResponse]]:
+    @web.middleware
+    async def explain(request: web.Request, handler: Handler) -> web.StreamResponse:
+        try:
+            return await handler(request)
+        except RefusedError as refused:
+            return problem_response(refused.problem)
+        except web.HTTPException as error:
+            if error.status < web.HTTPBadRequest.status_code:
+                raise
+            return problem_response(problem_of(error))
+        except asyncio.CancelledError:
+            raise
+        except Exception:  # the HTTP edge: a bug becomes one 500, never a dead server
+            log.exception("gateway.request_failed", method=request.method)
+            return problem_response(Problem(Code.INTERNAL, "an unexpected fault, it was logged"))
+
+    return explain
+
+
+def _authenticate(keyring: Keyring) -> Callable[..., Awaitable[web.StreamResponse]]:
+    @web.middleware
+    async def authenticate(request: web.Request, handler: Handler) -> web.StreamResponse:
+        if request.match_info.http_exception is None:
+            authorizations = request.headers.getall(hdrs.AUTHORIZATION, [])
+            only = authorizations[0] if len(authorizations) == 1 else None
+            if keyring.principal_of(only) is None:
+                detail = "send a valid key as `Authorization: Bearer <key>`"
+                raise RefusedError(Problem(Code.UNAUTHORIZED, detail))
+        return await handler(request)
+
+    return authenticate
+
+
+async def _expect(request: web.Request) -> web.StreamResponse | None:
+    """Tell a client that waits to go on; any other expectation is refused as a problem."""
+    if request.headers.get(hdrs.EXPECT, "").strip().lower() == "100-continue":
+        if request.transport is not None:
+            request.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+        return None
+    return problem_response(Problem(Code.INVALID_REQUEST, "only 100-continue can be expected"))

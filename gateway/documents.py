@@ -1,0 +1,119 @@
+"""Strict JSON: what a body must be before anybody looks at its fields.
+
+Pure. orjson refuses broken UTF-8, a byte order mark, NaN, infinities, lone surrogates and text
+after the document. This module adds what it does not know: a cap on nesting (an event that only
+orjson could read would choke whatever comes after), duplicate member names in the envelope, and
+the raw bytes of every member (a round trip changes numbers beyond 64 bits, escapes and blanks).
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from itertools import accumulate
+from typing import Final, TypeAlias
+
+import msgspec
+import orjson
+
+JsonValue: TypeAlias = "str | int | float | bool | list[JsonValue] | dict[str, JsonValue] | None"
+
+DEPTH_MAX: Final = 64
+
+_STRING: Final = re.compile(rb'"(?:[^"\\]|\\.)*"', re.DOTALL)
+_BLANKS: Final = re.compile(rb"[ \t\r\n]*")
+_NOT_BRACKETS: Final = bytes(set(range(256)) - set(b"[]{}"))
+_STEPS: Final = {ord("["): 1, ord("{"): 1, ord("]"): -1, ord("}"): -1}
+
+
+@dataclass(frozen=True, slots=True)
+class JsonRefused:
+    """The bytes are not a document we take; `detail` never quotes them."""
+
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class JsonObject:
+    """A JSON object: its members parsed, and the very bytes of each."""
+
+    members: Mapping[str, JsonValue]
+    raw: Mapping[str, bytes]
+
+
+def parse_object(raw: bytes, *, depth_max: int = DEPTH_MAX) -> JsonObject | JsonRefused:
+    """Parse a body that must be one JSON object."""
+    refused = check_json(raw, depth_max=depth_max)
+    if refused is not None:
+        return refused
+    members: JsonValue = orjson.loads(raw)
+    if not isinstance(members, dict):
+        return JsonRefused("the document is not a JSON object")
+    parts = msgspec.json.decode(raw, type=dict[str, msgspec.Raw])
+    raw_members = {name: bytes(part) for name, part in parts.items()}
+    if has_duplicate_names(raw, raw_members):
+        return JsonRefused("a member name occurs twice")
+    return JsonObject(members, raw_members)
+
+
+def split_array(raw: bytes, *, items_max: int) -> list[bytes] | JsonRefused | None:
+    """Cut a JSON array into the raw bytes of its items; None when it has more than the limit.
+
+    The items are only found, not judged: each is parsed on its own, so that one bad item does
+    not cost the others.
+    """
+    try:
+        items = msgspec.json.decode(raw, type=list[msgspec.Raw])
+    except (msgspec.DecodeError, RecursionError):
+        return JsonRefused("the document is not a JSON array")
+    if len(items) > items_max:
+        return None
+    return [bytes(item) for item in items]
+
+
+def check_json(raw: bytes, *, depth_max: int = DEPTH_MAX) -> JsonRefused | None:
+    """Check that bytes are exactly one JSON document of bounded nesting."""
+    try:
+        orjson.loads(raw)
+    except orjson.JSONDecodeError as error:
+        return JsonRefused(f"not one JSON document (near line {error.lineno} column {error.colno})")
+    if depth_of(raw, at_most=depth_max) > depth_max:
+        return JsonRefused(f"nested deeper than {depth_max} levels")
+    return None
+
+
+def depth_of(raw: bytes, *, at_most: int = 0) -> int:
+    """Count the deepest nesting of valid JSON; a cheap upper bound when it is within `at_most`."""
+    upper_bound = raw.count(b"[") + raw.count(b"{")
+    if upper_bound <= at_most:
+        return upper_bound
+    brackets = _STRING.sub(b"", raw).translate(None, delete=_NOT_BRACKETS)
+    return max(accumulate(map(_STEPS.__getitem__, brackets)), default=0)
+
+
+def has_duplicate_names(raw: bytes, members: Mapping[str, bytes]) -> bool:
+    """Tell whether a valid JSON object repeats a name, escapes included.
+
+    `members` keeps the last value of each name. So walking over the text, the first member whose
+    bytes are not those of `members`, or whose name came before, belongs to a repeated name.
+    """
+    seen: set[str] = set()
+    at = _skip_blanks(raw, raw.index(b"{") + 1)
+    while raw[at : at + 1] == b'"':
+        name_match = _STRING.match(raw, at)
+        if name_match is None:
+            return True
+        name: str = orjson.loads(name_match.group())
+        at = _skip_blanks(raw, _skip_blanks(raw, name_match.end()) + 1)
+        value = members.get(name)
+        if value is None or name in seen or not raw.startswith(value, at):
+            return True
+        seen.add(name)
+        at = _skip_blanks(raw, at + len(value))
+        if raw[at : at + 1] == b",":
+            at = _skip_blanks(raw, at + 1)
+    return raw[at : at + 1] != b"}"
+
+
+def _skip_blanks(raw: bytes, at: int) -> int:
+    match = _BLANKS.match(raw, at)
+    return match.end() if match else at

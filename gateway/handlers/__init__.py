@@ -1,0 +1,1 @@
+"""Requests to answers: call the rules, act on what they say."""

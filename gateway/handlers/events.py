@@ -1,0 +1,258 @@
+"""`POST /v1/events` and `POST /v1/events/batch`."""
+
+import asyncio
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Final
+
+from aiohttp import web
+
+from chassis.clock import Clock
+from chassis.kafka import RECORD_BYTES_MAX, Record, record_bytes
+from gateway.admission import (
+    Ambience,
+    admit_binary,
+    admit_native,
+    admit_structured,
+    parse_idempotency_key,
+    parse_traces,
+)
+from gateway.documents import JsonRefused, split_array
+from gateway.intake import Intake
+from gateway.metrics import GatewayMetrics
+from gateway.problems import Code, Problem, RefusedError
+from gateway.publish import NotPublished, Published, Publisher
+from gateway.reading import header_of, media_type_of, read_body, unsupported
+from gateway.responses import json_response, problem_response
+from schemas.cloudevents import STRUCTURED_PREFIX, encode_event
+from schemas.event import Event
+from schemas.ids import webhook_id
+from schemas.topics import partition_of
+
+BATCH_ITEMS_MAX: Final = 1_000
+
+_NATIVE: Final = "application/json"
+_STRUCTURED: Final = "application/cloudevents+json"
+_CLOUDEVENTS_BATCH: Final = "application/cloudevents-batch+json"
+_ENVELOPE_BYTES_MAX: Final = 64 * 1024
+_ITEMS_PER_TURN: Final = 32
+_RETRIABLE: Final = frozenset({Code.UNAVAILABLE, Code.UNKNOWN})
+_PROBLEM_DETAILS: Final = {
+    Code.UNAVAILABLE: "Kafka does not take events now; nothing was written",
+    Code.UNKNOWN: "Kafka did not acknowledge in time: send the event again with the same id",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class EventLimits:
+    """The bounds of ingest; see `gateway.settings.HttpSettings`."""
+
+    event_bytes_max: int
+    body_bytes_max: int
+    body_timeout_s: float
+
+    @property
+    def document_bytes_max(self) -> int:
+        """Bytes of one event as a document: its data may be in base64, plus the envelope."""
+        return self.event_bytes_max * 4 // 3 + _ENVELOPE_BYTES_MAX
+
+
+@dataclass(frozen=True, slots=True)
+class EventsTopic:
+    """Where accepted events go."""
+
+    name: str
+    partitions: int
+
+    def record_of(self, event: Event) -> Record:
+        """Make the record that a direct producer would write."""
+        key = event.subscriber.encode()
+        value, headers = encode_event(event)
+        return Record(self.name, partition_of(key, self.partitions), key, value, headers)
+
+
+Outcome = tuple[Event | None, Published | Problem]
+
+
+class EventHandlers:
+    """The handlers of both routes, and what they work with."""
+
+    def __init__(
+        self,
+        *,
+        publisher: Publisher,
+        topic: EventsTopic,
+        limits: EventLimits,
+        intake: Intake,
+        metrics: GatewayMetrics,
+        clock: Clock,
+        fresh_event_id: Callable[[], str],
+    ) -> None:
+        self._publisher = publisher
+        self._topic = topic
+        self._limits = limits
+        self._intake = intake
+        self._metrics = metrics
+        self._clock = clock
+        self._fresh_event_id = fresh_event_id
+
+    async def post_event(self, request: web.Request) -> web.Response:
+        """Take one event in any form, or a CloudEvents batch."""
+        media_type = media_type_of(request)
+        if media_type == _CLOUDEVENTS_BATCH:
+            return await self._take_batch(request, admit_structured_item)
+        is_binary = not media_type.startswith(STRUCTURED_PREFIX) and any(
+            name.lower().startswith("ce-") for name in request.headers
+        )
+        if not is_binary and media_type not in {_NATIVE, _STRUCTURED}:
+            raise RefusedError(unsupported(frozenset({_NATIVE, _STRUCTURED, _CLOUDEVENTS_BATCH})))
+        ambience = self._ambience(request)
+        bound = self._limits.event_bytes_max if is_binary else self._limits.document_bytes_max
+        with self._place(request, bound):
+            body = await self._read(request, bound)
+            if is_binary:
+                admitted = admit_binary(request.headers, body, ambience)
+            elif media_type == _STRUCTURED:
+                admitted = admit_structured(body, ambience)
+            else:
+                admitted = admit_native(body, ambience)
+            outcome = await self._publish(admitted)
+        return _single_answer(outcome)
+
+    async def post_batch(self, request: web.Request) -> web.Response:
+        """Take a JSON array of events in the native shape."""
+        media_type = media_type_of(request)
+        if media_type == _CLOUDEVENTS_BATCH:
+            return await self._take_batch(request, admit_structured_item)
+        if media_type != _NATIVE:
+            raise RefusedError(unsupported(frozenset({_NATIVE, _CLOUDEVENTS_BATCH})))
+        return await self._take_batch(request, admit_native_item)
+
+    async def _take_batch(
+        self, request: web.Request, admit: Callable[[bytes, Ambience, int], Event | Problem]
+    ) -> web.Response:
+        ambience = self._ambience(request)
+        bound = self._limits.body_bytes_max
+        with self._place(request, bound):
+            items = _split(await self._read(request, bound))
+            admitted = []
+            for index, item in enumerate(items):
+                admitted.append(admit(item, ambience, index))
+                if index % _ITEMS_PER_TURN == _ITEMS_PER_TURN - 1:
+                    await asyncio.sleep(0)
+            outcomes = await asyncio.gather(*map(self._publish, admitted))
+        return _batch_answer(outcomes)
+
+    async def _publish(self, admitted: Event | Problem) -> Outcome:
+        """Publish what was admitted and count it, once."""
+        outcome = await self._outcome_of(admitted)
+        result = outcome[1]
+        self._metrics.count(result.code if isinstance(result, Problem) else None)
+        return outcome
+
+    async def _outcome_of(self, admitted: Event | Problem) -> Outcome:
+        if isinstance(admitted, Problem):
+            return None, admitted
+        record = self._topic.record_of(admitted)
+        if record_bytes(record) > RECORD_BYTES_MAX:
+            return None, Problem(Code.TOO_LARGE, "the event is too large for Kafka")
+        published = await self._publisher.publish(record)
+        if isinstance(published, NotPublished):
+            return admitted, Problem(published.code, _PROBLEM_DETAILS[published.code])
+        return admitted, published
+
+    @contextmanager
+    def _place(self, request: web.Request, bound: int) -> Iterator[None]:
+        """Hold a place and the bytes of the body while the request is served."""
+        declared = request.content_length
+        body_bytes = bound if declared is None else min(declared, bound)
+        if not self._intake.enter(body_bytes):
+            self._metrics.count(Code.UNAVAILABLE)
+            detail = "the gateway serves as many requests as it may: try again"
+            raise RefusedError(Problem(Code.UNAVAILABLE, detail))
+        try:
+            yield
+        finally:
+            self._intake.leave(body_bytes)
+
+    async def _read(self, request: web.Request, bound: int) -> bytes:
+        timeout_s = self._limits.body_timeout_s
+        try:
+            return await read_body(request, body_bytes_max=bound, timeout_s=timeout_s)
+        except RefusedError as refused:
+            self._metrics.count(refused.problem.code)
+            raise
+
+    def _ambience(self, request: web.Request) -> Ambience:
+        key = parse_idempotency_key(header_of(request, "Idempotency-Key"))
+        if isinstance(key, Problem):
+            raise RefusedError(key)
+        return Ambience(
+            now_ms=self._clock.now_ms(),
+            fresh_event_id=self._fresh_event_id,
+            idempotency_key=key,
+            traces=parse_traces(request.headers),
+            data_bytes_max=self._limits.event_bytes_max,
+        )
+
+
+def admit_native_item(raw: bytes, ambience: Ambience, index: int) -> Event | Problem:
+    """Judge one item of `POST /v1/events/batch`."""
+    return admit_native(raw, ambience, index=index)
+
+
+def admit_structured_item(raw: bytes, ambience: Ambience, _index: int) -> Event | Problem:
+    """Judge one item of a CloudEvents batch, which always has its own id."""
+    return admit_structured(raw, ambience)
+
+
+def _split(body: bytes) -> list[bytes]:
+    items = split_array(body, items_max=BATCH_ITEMS_MAX)
+    if items is None:
+        raise RefusedError(Problem(Code.TOO_LARGE, f"a batch has at most {BATCH_ITEMS_MAX} items"))
+    if isinstance(items, JsonRefused):
+        raise RefusedError(Problem(Code.INVALID_JSON, items.detail))
+    if not items:
+        raise RefusedError(Problem(Code.VALIDATION_FAILED, "a batch has at least one item"))
+    return items
+
+
+def _ids_of(event: Event | None) -> dict[str, object]:
+    if event is None:
+        return {}
+    identity = webhook_id(event.subscriber, event.source, event.id)
+    return {"id": event.id, "webhook_id": identity}
+
+
+def _single_answer(outcome: Outcome) -> web.Response:
+    event, result = outcome
+    if isinstance(result, Problem) or event is None:
+        problem = result if isinstance(result, Problem) else Problem(Code.INTERNAL, "no event")
+        return problem_response(problem, extra=_ids_of(event))
+    answer = _ids_of(event) | {
+        "subscriber": event.subscriber,
+        "partition": result.partition,
+        "offset": result.offset,
+    }
+    return json_response(answer, status=web.HTTPAccepted.status_code)
+
+
+def _batch_answer(outcomes: Sequence[Outcome]) -> web.Response:
+    """Answer 202 when one was accepted; else 503 when trying again may help, else 422."""
+    items = [_item_of(index, outcome) for index, outcome in enumerate(outcomes)]
+    problems = [result for _, result in outcomes if isinstance(result, Problem)]
+    if len(problems) < len(outcomes):
+        return json_response({"items": items}, status=web.HTTPAccepted.status_code)
+    retriable = next((one for one in problems if one.code in _RETRIABLE), None)
+    problem = retriable or Problem(Code.VALIDATION_FAILED, "no item of the batch was accepted")
+    return problem_response(problem, extra={"items": items})
+
+
+def _item_of(index: int, outcome: Outcome) -> Mapping[str, object]:
+    event, result = outcome
+    if isinstance(result, Problem):
+        refusal = {"status": int(result.status), "code": str(result.code), "detail": result.detail}
+        return {"index": index, **refusal, **_ids_of(event)}
+    place = {"partition": result.partition, "offset": result.offset}
+    return {"index": index, "status": web.HTTPAccepted.status_code, **_ids_of(event), **place}

@@ -1,0 +1,32 @@
+"""How much work the gateway lets in at once. Pure.
+
+A request holds one place and as many bytes as its body may have from its first byte to its answer.
+When either runs out the next request is refused at once: a queue would only turn an overload into
+timeouts. The worst case of memory is the byte limit and no more, whatever the clients do.
+"""
+
+from dataclasses import dataclass
+
+
+@dataclass(slots=True)
+class Intake:
+    """The places and bytes that are taken now; `enter` and `leave` come in pairs."""
+
+    requests_max: int
+    bytes_max: int
+    requests: int = 0
+    bytes_held: int = 0
+
+    def enter(self, body_bytes: int) -> bool:
+        """Take a place and room for a body, or refuse when there is none."""
+        has_room = self.bytes_held + body_bytes <= self.bytes_max or self.bytes_held == 0
+        if self.requests >= self.requests_max or not has_room:
+            return False
+        self.requests += 1
+        self.bytes_held += body_bytes
+        return True
+
+    def leave(self, body_bytes: int) -> None:
+        """Give back what `enter` took."""
+        self.requests -= 1
+        self.bytes_held -= body_bytes

@@ -1,0 +1,53 @@
+"""The instruments of the gateway; every label is a closed set."""
+
+from typing import Final
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+
+from gateway.problems import Code
+
+ROUTES: Final = ("events", "batch", "subscriptions")
+RESULTS: Final = ("accepted", "invalid", "too_large", "throttled", "unavailable")
+_DURATION_BUCKETS_S: Final = (0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+_RESULT_OF: Final = {
+    Code.TOO_LARGE: "too_large",
+    Code.QUOTA_EXCEEDED: "throttled",
+    Code.UNAVAILABLE: "unavailable",
+    Code.UNKNOWN: "unavailable",
+    Code.INTERNAL: "unavailable",
+}
+
+
+class GatewayMetrics:
+    """One per process."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        events = Counter(
+            "hooklane_ingest_events_total",
+            "Events that came in over HTTP, by what became of them.",
+            ["result"],
+            registry=registry,
+        )
+        duration = Histogram(
+            "hooklane_ingest_request_duration_seconds",
+            "Time from a request's head to its answer.",
+            ["route"],
+            buckets=_DURATION_BUCKETS_S,
+            registry=registry,
+        )
+        self._events = {result: events.labels(result) for result in RESULTS}
+        self.duration_of = {route: duration.labels(route) for route in ROUTES}
+        self.registry_records = Gauge(
+            "hooklane_registry_records",
+            "Records in this process's copy of the registry.",
+            registry=registry,
+        )
+        self.registry_lag = Gauge(
+            "hooklane_registry_lag_seconds",
+            "Seconds since the registry was last read to its end.",
+            registry=registry,
+        )
+
+    def count(self, problem: Code | None) -> None:
+        """Count one event: accepted, or refused for a reason."""
+        self._events[_RESULT_OF.get(problem, "invalid") if problem else "accepted"].inc()

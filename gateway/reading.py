@@ -1,0 +1,92 @@
+"""Read what an HTTP request brings, within bounds of time and size.
+
+aiohttp would wait for ever for a body that does not come, inflate a compressed one, and answer
+with HTML when it is too large; so bodies are read here.
+"""
+
+import asyncio
+import re
+from collections.abc import Mapping
+from typing import Final
+
+from aiohttp import StreamReader, hdrs, web
+from aiohttp.client_exceptions import ClientPayloadError
+
+from gateway.documents import JsonRefused, JsonValue, parse_object
+from gateway.problems import Code, Problem, RefusedError
+
+_CHARSET: Final = re.compile(r";\s*charset\s*=\s*\"?([^\";\s]*)\"?", re.IGNORECASE)
+_UTF8: Final = frozenset({"utf-8", "utf8", "us-ascii"})
+_MANAGEMENT_BODY_BYTES_MAX: Final = 256 * 1024
+
+
+async def read_body(request: web.Request, *, body_bytes_max: int, timeout_s: float) -> bytes:
+    """Read a whole body; 413 above the bound, 408 when it does not arrive in time."""
+    declared = request.content_length
+    if declared is not None and declared > body_bytes_max:
+        raise RefusedError(_too_large(body_bytes_max))
+    try:
+        async with asyncio.timeout(timeout_s):
+            return await _collect(request.content, body_bytes_max)
+    except TimeoutError:
+        detail = f"the body did not arrive within {timeout_s:g} s"
+        raise RefusedError(Problem(Code.TIMEOUT, detail)) from None
+    except (ClientPayloadError, web.RequestPayloadError):
+        detail = "the body is not framed as HTTP says"
+        raise RefusedError(Problem(Code.INVALID_REQUEST, detail)) from None
+
+
+async def _collect(content: StreamReader, body_bytes_max: int) -> bytes:
+    body = bytearray()
+    while chunk := await content.readany():
+        body += chunk
+        if len(body) > body_bytes_max:
+            raise RefusedError(_too_large(body_bytes_max))
+    return bytes(body)
+
+
+async def read_object(
+    request: web.Request, *, media_types: frozenset[str], timeout_s: float
+) -> Mapping[str, JsonValue]:
+    """Read the body of a management call: one strict JSON object."""
+    if media_type_of(request) not in media_types:
+        raise RefusedError(unsupported(media_types))
+    body = await read_body(request, body_bytes_max=_MANAGEMENT_BODY_BYTES_MAX, timeout_s=timeout_s)
+    document = parse_object(body)
+    if isinstance(document, JsonRefused):
+        raise RefusedError(Problem(Code.INVALID_JSON, document.detail))
+    return document.members
+
+
+def media_type_of(request: web.Request) -> str:
+    """Give the media type in lower case, empty when there is none; 415 for another encoding."""
+    coding = request.headers.get(hdrs.CONTENT_ENCODING, "identity").strip().lower()
+    if coding != "identity":
+        detail = "a Content-Encoding is not supported: send the body as it is"
+        raise RefusedError(Problem(Code.UNSUPPORTED_MEDIA_TYPE, detail))
+    values = request.headers.getall(hdrs.CONTENT_TYPE, [])
+    if len(values) > 1:
+        raise RefusedError(Problem(Code.INVALID_REQUEST, "Content-Type occurs twice"))
+    content_type = values[0] if values else ""
+    charset = _CHARSET.search(content_type)
+    if charset is not None and charset.group(1).lower() not in _UTF8:
+        detail = "the charset is not supported: send UTF-8"
+        raise RefusedError(Problem(Code.UNSUPPORTED_MEDIA_TYPE, detail))
+    return content_type.partition(";")[0].strip().lower()
+
+
+def header_of(request: web.Request, name: str) -> str | None:
+    """Give a header that may occur once only; 400 when it occurs more often."""
+    values = request.headers.getall(name, [])
+    if len(values) > 1:
+        raise RefusedError(Problem(Code.INVALID_REQUEST, f"{name} occurs twice"))
+    return values[0] if values else None
+
+
+def unsupported(media_types: frozenset[str]) -> Problem:
+    """Say which media types a call takes."""
+    return Problem(Code.UNSUPPORTED_MEDIA_TYPE, f"send one of: {', '.join(sorted(media_types))}")
+
+
+def _too_large(body_bytes_max: int) -> Problem:
+    return Problem(Code.TOO_LARGE, f"the body is above {body_bytes_max} bytes")

@@ -1,0 +1,66 @@
+"""The settings of the gateway."""
+
+from pydantic import Field, SecretStr
+
+from chassis.settings import AdminSettings, EgressSettings, Section, ServiceSettings, VaultSettings
+
+_MIB = 1024 * 1024
+
+
+class HttpSettings(Section):
+    """The public listener and its bounds."""
+
+    host: str = Field(
+        default="0.0.0.0", min_length=1, max_length=255, description="Address of the HTTP API."
+    )
+    port: int = Field(default=8080, ge=0, le=65535, description="Port of the HTTP API; 0 = any.")
+    max_event_bytes: int = Field(
+        default=262_144, ge=1, le=262_144, description="Bytes of one event's data; more is refused."
+    )
+    max_body_bytes: int = Field(
+        default=8 * _MIB,
+        ge=1024,
+        le=64 * _MIB,
+        description="Bytes of a batch's body; more is refused.",
+    )
+    max_requests: int = Field(
+        default=1_000, ge=1, le=100_000, description="Requests served at once; the next gets a 503."
+    )
+    max_request_bytes_in_flight: int = Field(
+        default=64 * _MIB,
+        ge=_MIB,
+        le=1024 * _MIB,
+        description="Bytes of bodies held at once; a request that does not fit gets a 503.",
+    )
+    body_timeout_s: float = Field(
+        default=10.0, gt=0, le=300, description="Seconds in which a body must arrive; else 408."
+    )
+    keepalive_s: float = Field(
+        default=15.0, gt=0, le=300, description="Seconds an idle connection is kept open."
+    )
+    produce_deadline_s: float = Field(
+        default=5.0,
+        gt=0,
+        le=60,
+        description="Seconds an admitted event may wait for Kafka; then 503.",
+    )
+
+
+class AuthSettings(Section):
+    """Who may use the API."""
+
+    root_key: SecretStr = Field(
+        min_length=32,
+        max_length=1024,
+        description="The key that may do everything; at least 32 characters.",
+    )
+
+
+class GatewaySettings(ServiceSettings):
+    """Everything the gateway reads from its environment."""
+
+    admin: AdminSettings = AdminSettings(port=9101)
+    gateway: HttpSettings = HttpSettings()
+    auth: AuthSettings
+    vault: VaultSettings
+    egress: EgressSettings = EgressSettings()
