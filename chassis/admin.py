@@ -24,6 +24,7 @@ Check = Callable[[], bool | str]
 METRICS_KEPT_S = 1.0
 ACCEPT_KINDS_MAX = 8
 _STARTING = "starting"
+_RUNNING = "running"
 
 
 class AdminServer:
@@ -51,13 +52,18 @@ class AdminServer:
         port: int = self._runner.addresses[0][1]
         return port
 
+    @property
+    def is_ready(self) -> bool:
+        """Whether all has started and nothing drains yet; the checks are asked per request."""
+        return self._state == _RUNNING
+
     def add_check(self, name: str, check: Check) -> None:
         """Name one more condition of readiness."""
         self._checks[name] = check
 
     def set_ready(self, is_ready: bool) -> None:
         """Switch readiness as a whole: on when all has started, off before the drain."""
-        self._state = "running" if is_ready else "stopping"
+        self._state = _RUNNING if is_ready else "stopping"
 
     async def start(self) -> None:
         """Listen; raises StartRefused when the address cannot be bound."""
@@ -96,7 +102,7 @@ class AdminServer:
 
     async def _readyz(self, _request: web.Request) -> web.Response:
         results = {name: _run(check) for name, check in self._checks.items()}
-        is_ready = self._state == "running" and all(r is True for r in results.values())
+        is_ready = self.is_ready and all(r is True for r in results.values())
         body = {"ready": is_ready, "state": self._state, "checks": results}
         return web.Response(
             status=200 if is_ready else 503,

@@ -8,6 +8,7 @@ Problems are one line each and never repeat a rejected value: it may be a secret
 
 import os
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from difflib import get_close_matches
 from importlib.metadata import entry_points
@@ -39,12 +40,21 @@ class Variable:
     """The value without the variable; PydanticUndefined where there is none."""
 
 
-def load(model: type[S], environ: Mapping[str, str] | None = None) -> S:
-    """Build the settings of one service; raises SettingsError with every problem at once."""
+def load(
+    model: type[S],
+    environ: Mapping[str, str] | None = None,
+    *,
+    services: Iterable[type[BaseModel]] | None = None,
+) -> S:
+    """Build the settings of one service; raises SettingsError with every problem at once.
+
+    `services` are the models whose variables are known too; default: those of the entry points.
+    """
     source = os.environ if environ is None else environ  # noqa: TID251 - the one reader
     given = {name: text for name, text in source.items() if name.upper().startswith(PREFIX)}
     own = list(variables(model))
-    problems = _unknown(given, {v.name for v in own} | _known_to_services())
+    known = {v.name for other in (services or _services()) for v in variables(other)}
+    problems = _unknown(given, known | {v.name for v in own})
     settings: S | None = None
     try:
         settings = model(**_arrange(model, own, given))
@@ -99,15 +109,13 @@ def _arrange(
     return values
 
 
-def _known_to_services() -> set[str]:
-    known: set[str] = set()
+def _services() -> list[type[BaseModel]]:
+    models = []
     for entry in entry_points(group=GROUP):
-        try:
-            model = entry.load()
-        except ModuleNotFoundError:
-            continue  # an image may leave out a service; its variables are then mistakes here
-        known |= {variable.name for variable in variables(model)}
-    return known
+        # An image may leave out a service; its variables are then mistakes here.
+        with suppress(ModuleNotFoundError):
+            models.append(entry.load())
+    return models
 
 
 def _unknown(given: Iterable[str], known: set[str]) -> list[str]:
@@ -139,6 +147,11 @@ def _explain(error: ValidationError, given: Mapping[str, str]) -> list[str]:
 def _reason(details: ErrorDetails, name: str, given: Mapping[str, str]) -> str:
     if details["type"] == "missing":
         return "is required"
+    bounds = details.get("ctx", {})
+    if details["type"].endswith("too_short"):  # the library's text tells the length of a secret
+        return f"must have a length of at least {bounds['min_length']}"
+    if details["type"].endswith("too_long"):
+        return f"must have a length of at most {bounds['max_length']}"
     text = details["msg"].removeprefix("Value error, ").replace("Input should", "should")
     if details["type"] in {"value_error", "assertion_error"} and _repeats(text, name, given):
         return "is not valid; see docs/settings.md"

@@ -7,6 +7,7 @@ goes through the same processors at WARNING, as event `library.log`.
 Events are dotted constants (`deliverer.attempt_failed`); values go into fields, never into it.
 """
 
+import json
 import logging
 import re
 import sys
@@ -141,8 +142,12 @@ def _render(settings: LogSettings) -> list[Processor]:
 
 
 def _to_json(event: EventDict, **_options: object) -> bytes:
-    return orjson.dumps(event, default=repr, option=orjson.OPT_NON_STR_KEYS)
+    try:
+        return orjson.dumps(event, default=repr, option=orjson.OPT_NON_STR_KEYS)
+    except TypeError:  # a lone surrogate or an integer beyond 64 bits: slower, never lost
+        text = json.dumps(event, default=repr, ensure_ascii=False)
+        return text.encode(errors="replace")
 
 
 def _encode(_logger: WrappedLogger, _method: str, line: object) -> bytes:
-    return str(line).encode()
+    return str(line).encode(errors="backslashreplace")
