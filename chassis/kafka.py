@@ -23,6 +23,7 @@ from aiokafka.structs import RecordMetadata
 from structlog.typing import FilteringBoundLogger
 
 from chassis.kafka_seam import AnyClient, cut, guard, retrieve_later
+from chassis.refusal import StartRefused
 from chassis.settings import KafkaSettings
 
 Headers = Sequence[tuple[str, bytes]]
@@ -43,7 +44,7 @@ class KafkaUnavailable(Exception):
     """The brokers did not do what was asked, now; asking again may help."""
 
 
-class RuntimeFault(Exception):
+class RuntimeFault(StartRefused):
     """This Python environment cannot run the product; the message says what to install."""
 
 

@@ -19,17 +19,20 @@ from aiokafka.consumer.subscription_state import TopicPartitionState
 from aiokafka.errors import (
     GroupCoordinatorNotAvailableError,
     GroupLoadInProgressError,
+    InvalidProducerEpoch,
     KafkaConnectionError,
     KafkaError,
     NoError,
     NotCoordinatorForGroupError,
     for_code,
+    kafka_errors,
 )
 from aiokafka.protocol.group import HeartbeatRequest
 
 AnyClient: TypeAlias = AIOKafkaConsumer | AIOKafkaProducer | AIOKafkaAdminClient
 
 _SETTLE_S = 1.0
+_PRODUCER_FENCED_CODE = 90
 _TASKS = (
     ("_sender", "_sender_task"),
     ("_coordinator", "_coordination_task"),
@@ -88,6 +91,9 @@ def client_of(owner: AnyClient) -> AIOKafkaClient:
 def guard(owner: AnyClient) -> None:
     """Make every connection of a freshly constructed aiokafka object a guarded one."""
     client_of(owner).__class__ = GuardedClient
+    # aiokafka knows codes up to 79 and takes a fence at the end of a transaction for an unknown
+    # error, with a stack trace in the log.
+    kafka_errors.setdefault(_PRODUCER_FENCED_CODE, InvalidProducerEpoch)
 
 
 async def cut(owner: AnyClient, settle_s: float = _SETTLE_S) -> bool:
