@@ -7,14 +7,15 @@ than planned are differences to show, never a reason not to run. Requests are ai
 objects; the client itself comes from `chassis.kafka`.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Literal, Protocol, TypeVar
 
 from aiokafka.admin import NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
-from aiokafka.errors import TopicAlreadyExistsError, for_code
+from aiokafka.errors import KafkaError, TopicAlreadyExistsError, for_code
 
+from chassis.kafka import KafkaUnavailable
 from chassis.refusal import StartRefused
 
 SHOWN_MAX = 3
@@ -28,6 +29,7 @@ EXACT = frozenset({"cleanup.policy", "message.timestamp.type", "unclean.leader.e
 
 UNLIMITED = -1
 
+T = TypeVar("T")
 What = Literal["missing", "partitions", "replication", "config"]
 
 
@@ -104,10 +106,13 @@ class Difference:
 
 
 async def inspect(admin: TopicAdmin, plans: Iterable[TopicPlanLike]) -> list[Difference]:
-    """List every difference between the plan and the cluster, in the order of the plan."""
+    """List every difference between the plan and the cluster, in the order of the plan.
+
+    Raises KafkaUnavailable when the brokers do not answer; asking again may help.
+    """
     wanted = list(plans)
     # Asks for all topics: naming one in a metadata request makes a lenient broker create it.
-    layouts = {str(t["topic"]): t for t in await admin.describe_topics(None)}
+    layouts = {str(t["topic"]): t for t in await _ask(admin.describe_topics(None))}
     present = [plan.name for plan in wanted if plan.name in layouts]
     configs = await _configs(admin, present)
     differences: list[Difference] = []
@@ -126,16 +131,15 @@ async def create_missing(admin: TopicAdmin, plans: Iterable[TopicPlanLike]) -> l
 
     Another process may create the same topic meanwhile; that is fine, it is compared afterwards.
     """
-    layouts = {str(t["topic"]) for t in await admin.describe_topics(None)}
+    layouts = {str(t["topic"]) for t in await _ask(admin.describe_topics(None))}
     missing = [plan for plan in plans if plan.name not in layouts]
     if not missing:
         return []
-    answer = await admin.create_topics(
-        [
-            NewTopic(p.name, p.partitions, p.replication_factor, topic_configs=dict(p.config))
-            for p in missing
-        ]
-    )
+    wanted = [
+        NewTopic(p.name, p.partitions, p.replication_factor, topic_configs=dict(p.config))
+        for p in missing
+    ]
+    answer = await _ask(admin.create_topics(wanted))
     for name, code, *message in getattr(answer, "topic_errors", ()):
         if code and for_code(code) is not TopicAlreadyExistsError:
             reason = next(filter(None, message), None) or for_code(code).__name__
@@ -192,12 +196,22 @@ def _is_enough(found: str, wanted: str) -> bool:
     return int(found) == UNLIMITED or int(found) >= int(wanted)
 
 
+async def _ask(request: Awaitable[T]) -> T:
+    """Translate what the client raises when the brokers are away or change their controller."""
+    try:
+        return await request
+    except (KafkaError, OSError, TimeoutError) as error:
+        raise KafkaUnavailable(f"no answer about topics: {error!r}") from error
+    except AttributeError as error:  # aiokafka reads `.nodeId` of a controller that is None
+        raise KafkaUnavailable("the cluster has no controller now") from error
+
+
 async def _configs(admin: TopicAdmin, names: Sequence[str]) -> dict[str, dict[str, str | None]]:
     if not names:
         return {}
     resources = [ConfigResource(ConfigResourceType.TOPIC, name) for name in names]
     found: dict[str, dict[str, str | None]] = {}
-    for answer in await admin.describe_configs(resources):
+    for answer in await _ask(admin.describe_configs(resources)):
         for code, message, _kind, name, entries in getattr(answer, "resources", ()):
             if code:
                 reason = message or for_code(code).__name__

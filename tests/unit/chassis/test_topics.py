@@ -7,7 +7,9 @@ from types import SimpleNamespace
 import pytest
 from aiokafka.admin import NewTopic
 from aiokafka.admin.config_resource import ConfigResource
+from aiokafka.errors import KafkaConnectionError, NotControllerError
 
+from chassis.kafka import KafkaUnavailable
 from chassis.lifecycle import StartRefused
 from chassis.topics import (
     Difference,
@@ -216,6 +218,27 @@ async def test_a_topic_the_cluster_refuses_is_named() -> None:
     """Errors are inside the answer, aiokafka does not raise them."""
     with pytest.raises(TopicRefused, match=r"p\.events was not created: PolicyViolation"):
         await create_missing(FakeAdmin(create_error=POLICY_VIOLATION), [EVENTS])
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        KafkaConnectionError("lost"),
+        NotControllerError(),
+        OSError("reset"),
+        TimeoutError(),
+        AttributeError("'NoneType' object has no attribute 'nodeId'"),
+    ],
+)
+async def test_brokers_that_do_not_answer_are_no_refusal(error: Exception) -> None:
+    """The caller waits and asks again; only wrong topics end the process."""
+
+    class Silent(FakeAdmin):
+        async def create_topics(self, new_topics: list[NewTopic]) -> object:
+            raise error
+
+    with pytest.raises(KafkaUnavailable):
+        await create_missing(Silent(), [EVENTS])
 
 
 async def test_settings_that_may_not_be_read_are_refused() -> None:
