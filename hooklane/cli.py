@@ -64,7 +64,7 @@ def commands() -> None:
 @click.option("--keep", is_flag=True, help="Keep logs and Kafka's data afterwards.")
 @ends
 def dev(once: bool, port: int, keep: bool) -> int:
-    """Run everything on this machine: Kafka, services, a receiver, one delivery."""
+    """Run all of it here, with a Kafka of its own."""
     from hooklane.dev import stack
 
     options = stack.Options(once=once, port=port, keep=keep)
@@ -75,7 +75,7 @@ def dev(once: bool, port: int, keep: bool) -> int:
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
 @ends
 def gateway(arguments: tuple[str, ...]) -> int:
-    """Run the gateway: HTTP in, Kafka out, and the management API."""
+    """Run the gateway: HTTP in, management API."""
     return _run_service("gateway", arguments)
 
 
@@ -83,7 +83,7 @@ def gateway(arguments: tuple[str, ...]) -> int:
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
 @ends
 def fanout(arguments: tuple[str, ...]) -> int:
-    """Run the fan-out: one delivery per event and matching subscription."""
+    """Run the fan-out: event to deliveries."""
     return _run_service("fanout", arguments)
 
 
@@ -91,13 +91,13 @@ def fanout(arguments: tuple[str, ...]) -> int:
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
 @ends
 def deliverer(arguments: tuple[str, ...]) -> int:
-    """Run the deliverer: signed POSTs, in order, with retries."""
+    """Run the deliverer: signed POSTs, in order."""
     return _run_service("deliverer", arguments)
 
 
 @commands.group()
 def topics() -> None:
-    """Show or create the Kafka topics (HOOKLANE_KAFKA__*, HOOKLANE_TOPICS__*)."""
+    """Show or create the Kafka topics."""
 
 
 @topics.command("plan")

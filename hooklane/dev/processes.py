@@ -41,10 +41,18 @@ class Service:
 class Services:
     """All children of one stack; logs go to files in `folder`."""
 
-    def __init__(self, plan: StackPlan, folder: Path, guard: Guard) -> None:
+    def __init__(
+        self,
+        plan: StackPlan,
+        folder: Path,
+        guard: Guard,
+        *,
+        command: Mapping[str, Sequence[str]] | None = None,
+    ) -> None:
         self._plan = plan
         self._folder = folder
         self._guard = guard
+        self._command = command or {name: service_command(name) for name in SERVICES}
         self._running: list[Service] = []
 
     async def start(self, inherited: Mapping[str, str]) -> None:
@@ -53,7 +61,7 @@ class Services:
             log = self._folder / f"{name}.log"
             with log.open("ab") as sink:
                 process = await asyncio.create_subprocess_exec(
-                    *service_command(name),
+                    *self._command[name],
                     env=service_environment(inherited, self._plan, name),
                     stdin=asyncio.subprocess.DEVNULL,
                     stdout=sink,
@@ -91,13 +99,13 @@ class Services:
                 end.cancel()
         self._check_alive()
 
-    async def stop(self) -> None:
+    async def stop(self, *, timeout_s: float = STOP_TIMEOUT_S) -> None:
         """End every service in reverse order: SIGTERM, and SIGKILL after a bound."""
         for service in reversed(self._running):
             with contextlib.suppress(ProcessLookupError):
                 service.process.send_signal(signal.SIGTERM)
             try:
-                async with asyncio.timeout(STOP_TIMEOUT_S):
+                async with asyncio.timeout(timeout_s):
                     await service.process.wait()
             except TimeoutError:
                 service.process.kill()
