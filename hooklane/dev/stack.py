@@ -31,7 +31,7 @@ from hooklane.exits import FAILURE, INTERRUPTED, OK, CommandFailed
 from hooklane.guard import Guard
 from hooklane.output import BOLD, Paint, has_color, report
 from hooklane.receiver import Arrival, Receiver, describe
-from hooklane.signature import secret_bytes
+from hooklane.signature import Verified, secret_bytes
 
 FIRST_DELIVERY_TIMEOUT_S = 60.0
 SECRET_BYTES = 32
@@ -118,7 +118,9 @@ class DevStack:
         self._services = Services(plan, folder, guard)
         self._paint = Paint(is_on=has_color(sys.stdout, variables))
         self._secret = "whsec_" + base64.b64encode(secrets.token_bytes(SECRET_BYTES)).decode()
-        self._has_arrived = asyncio.Event()
+        self._verified: set[str] = set()
+        self._has_news = asyncio.Event()
+        self._is_up = False
         clock = SystemClock()
         self._receiver = Receiver(
             key=secret_bytes(self._secret),
@@ -135,7 +137,7 @@ class DevStack:
         try:
             return await work
         except asyncio.CancelledError:
-            return OK if self._has_arrived.is_set() else INTERRUPTED
+            return OK if self._is_up else INTERRUPTED
 
     async def _work(self) -> int:
         try:
@@ -145,8 +147,10 @@ class DevStack:
             await self._services.start(self._variables)
             await self._services.wait_ready()
             hook_url = f"http://{HOST}:{receiver_port}/hooks"
-            await story.tell(self._plan, hook_url=hook_url, secret=self._secret, say=print)
-            await self._first_delivery()
+            published = await story.tell(
+                self._plan, hook_url=hook_url, secret=self._secret, say=print
+            )
+            await self._first_delivery(published.webhook_id)
             if not self._options.once:
                 print(self._farewell(hook_url), flush=True)
                 await self._services.wait_failed()
@@ -165,18 +169,23 @@ class DevStack:
             raise CommandFailed(FAILURE, f"the topics there are of another kind: {wrong[0]}")
         report(f"topics {self._plan.prefix}.*: {settings.topics.partitions} partitions each")
 
-    async def _first_delivery(self) -> None:
+    async def _first_delivery(self, webhook_id: str) -> None:
+        """Wait for the delivery of the demo's event; it may be here before its 202."""
         try:
             async with asyncio.timeout(FIRST_DELIVERY_TIMEOUT_S):
-                await self._has_arrived.wait()
+                while webhook_id not in self._verified:
+                    self._has_news.clear()
+                    await self._has_news.wait()
         except TimeoutError:
             text = f"no verified delivery within {FIRST_DELIVERY_TIMEOUT_S:g} s"
             raise CommandFailed(FAILURE, f"{text}\n{self._services.tails()}") from None
+        self._is_up = True
 
     def _show(self, arrival: Arrival) -> None:
         print(describe(arrival, self._paint), flush=True)
-        if arrival.is_verified:
-            self._has_arrived.set()
+        if isinstance(arrival.verdict, Verified) and not self._is_up:
+            self._verified.add(arrival.verdict.webhook_id)
+            self._has_news.set()
 
     def _interrupt(self, work: "asyncio.Task[int]") -> None:
         """Stop in order at the first signal, at once at the second."""
@@ -192,10 +201,10 @@ class DevStack:
             ("Kafka", f"{plan.bootstrap_servers}  topics {plan.prefix}.*"),
             *((name, f"{plan.admin_url(name)}/metrics  /readyz") for name in reversed(SERVICES)),
             ("logs", str(self._folder)),
-            ("root key", plan.root_key),
         ]
         lines = [paint("\nIt is up. Ctrl-C stops it.", BOLD)]
         lines += [f"  {name:<10} {text}" for name, text in rows]
+        lines += [f"\nexport HOOKLANE_URL={plan.gateway_url} HOOKLANE_KEY={plan.root_key}"]
         lines += ["\nOne more event:", curl_line(plan, story.SUBSCRIBER)]
         return "\n".join(lines)
 
