@@ -1,0 +1,170 @@
+"""Read what a takeover needs of `events[p]`: where the group stands, and the dedupe window.
+
+The window lies before the committed offset and is bounded in time, events and bytes, but a log is
+read forwards only. So it is read in spans that go back from the committed offset, each sized by
+what the spans before it weighed, until a bound is reached.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+
+import msgspec
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.errors import KafkaError
+from structlog.typing import FilteringBoundLogger
+
+from chassis.kafka import KafkaUnavailable, retire, start
+from fanout.plan import Fingerprint, Received
+
+READ_S_MAX = 60.0
+CLOSE_S_MAX = 2.0
+POLL_MS = 200
+POLL_RECORDS = 500
+SPAN_FIRST = 256
+SPAN_MIN = 32
+SPAN_MAX = 20_000
+
+
+class OffsetsRefused(Exception):
+    """The committed offset does not belong to this log; going on would lose or repeat events."""
+
+
+class Bounds(msgspec.Struct, frozen=True):
+    """How far back the dedupe window reaches at most."""
+
+    since_ms: int
+    events_max: int
+    bytes_max: int
+
+
+class EventLog:
+    """Makes clients of its own for each read; call only after the partition was claimed.
+
+    Before the claim, a tick of the former owner could still move the committed offset.
+    """
+
+    def __init__(
+        self,
+        make_consumer: Callable[[], AIOKafkaConsumer],
+        make_admin: Callable[[], AIOKafkaAdminClient],
+        *,
+        topic: str,
+        group: str,
+        log: FilteringBoundLogger,
+    ) -> None:
+        self._make_consumer = make_consumer
+        self._make_admin = make_admin
+        self._topic = topic
+        self._group = group
+        self._log = log
+
+    async def resume_point(self, partition: int) -> int:
+        """Return the offset from which no committed tick has taken anything."""
+        committed = await self._committed(partition)
+        place = TopicPartition(self._topic, partition)
+        async with self._reader() as reader:
+            first = int((await reader.beginning_offsets([place]))[place])
+            end = int((await reader.end_offsets([place]))[place])
+        if committed is None:
+            return first
+        if committed > end:
+            raise OffsetsRefused(
+                f"{self._topic}[{partition}] ends at {end}, but the group stands at {committed}: "
+                "was the topic made anew?"
+            )
+        if committed < first:
+            self._log.error(
+                "fanout.events_lost_to_retention",
+                partition=partition,
+                first_lost=committed,
+                lost=first - committed,
+            )
+        return max(committed, first)
+
+    async def recall(
+        self,
+        partition: int,
+        upto: int,
+        *,
+        bounds: Bounds,
+        digest: Callable[[Received], Fingerprint | None],
+    ) -> list[Fingerprint]:
+        """Return what the window holds of the events before `upto`, oldest first."""
+        spans: list[list[Fingerprint]] = []
+        events, size_bytes, high, span = 0, 0, upto, SPAN_FIRST
+        async with self._reader() as reader:
+            low = await self._first_since(reader, partition, bounds.since_ms, upto)
+            while high > low and events < bounds.events_max and size_bytes < bounds.bytes_max:
+                first = max(low, high - span)
+                records = await self._read(reader, partition, first, high, digest)
+                spans.append(records)
+                events += len(records)
+                size_bytes += sum(record.size_bytes for record in records)
+                span = _next_span(span, events, size_bytes, bounds.bytes_max)
+                high = first
+        return [record for records in reversed(spans) for record in records]
+
+    async def _committed(self, partition: int) -> int | None:
+        place = TopicPartition(self._topic, partition)
+        admin = self._make_admin()
+        try:
+            async with asyncio.timeout(READ_S_MAX):
+                await start(admin)
+                found = await admin.list_consumer_group_offsets(self._group, partitions=[place])
+        except (KafkaError, OSError, RuntimeError, TimeoutError) as fault:
+            raise KafkaUnavailable(f"group offset not read: {fault!r}") from fault
+        finally:
+            await retire(admin, timeout_s=CLOSE_S_MAX)
+        offset = -1 if place not in found else int(found[place].offset)
+        return None if offset < 0 else offset
+
+    @asynccontextmanager
+    async def _reader(self) -> AsyncIterator[AIOKafkaConsumer]:
+        reader = self._make_consumer()
+        try:
+            async with asyncio.timeout(READ_S_MAX):
+                await start(reader)
+                yield reader
+        except (KafkaError, OSError, RuntimeError, TimeoutError) as fault:
+            # RuntimeError: uvloop's answer to a closed transport, where aiokafka expects OSError.
+            raise KafkaUnavailable(f"{self._topic} not read: {fault!r}") from fault
+        finally:
+            await retire(reader, timeout_s=CLOSE_S_MAX)
+
+    async def _first_since(
+        self, reader: AIOKafkaConsumer, partition: int, since_ms: int, upto: int
+    ) -> int:
+        place = TopicPartition(self._topic, partition)
+        first = int((await reader.beginning_offsets([place]))[place])
+        found = (await reader.offsets_for_times({place: max(0, since_ms)}))[place]
+        return max(first, upto if found is None else int(found.offset))
+
+    async def _read(
+        self,
+        reader: AIOKafkaConsumer,
+        partition: int,
+        first: int,
+        end: int,
+        digest: Callable[[Received], Fingerprint | None],
+    ) -> list[Fingerprint]:
+        place = TopicPartition(self._topic, partition)
+        reader.assign([place])
+        reader.seek(place, first)
+        kept: list[Fingerprint] = []
+        while await reader.position(place) < end:
+            got = await reader.getmany(place, timeout_ms=POLL_MS, max_records=POLL_RECORDS)
+            kept.extend(
+                known
+                for record in got.get(place, ())
+                if record.offset < end and (known := digest(record)) is not None
+            )
+        return kept
+
+
+def _next_span(span: int, events: int, size_bytes: int, bytes_max: int) -> int:
+    """Return how many offsets further back to read: fourfold, but no more than should fit."""
+    weight = max(1, size_bytes // max(1, events))
+    room = max(0, bytes_max - size_bytes) // weight
+    return max(SPAN_MIN, min(span * 4, SPAN_MAX, room))

@@ -1,0 +1,89 @@
+"""Find the subscriptions of one subscriber that want an event type.
+
+An index is immutable and belongs to one subscriber, so an event costs what its own subscriber's
+subscriptions cost: dictionary look-ups for the exact type and for each dotted prefix of it.
+"""
+
+from collections.abc import Iterable
+
+import msgspec
+
+from schemas.registry import SubscriptionRecord
+
+EVERYTHING = "*"
+PREFIX_MARK = ".*"
+
+
+class Row(msgspec.Struct, frozen=True):
+    """A subscription as fan-out sees it; `enabled_at` is epoch ms (PROTOCOL R3)."""
+
+    id: str
+    lane_epoch: int
+    is_enabled: bool
+    enabled_at: int
+    event_types: tuple[str, ...]
+
+
+class SubscriberIndex:
+    """The subscriptions of one subscriber."""
+
+    __slots__ = ("_everything", "_exact", "_prefixes", "_rows")
+
+    def __init__(self, rows: Iterable[Row]) -> None:
+        self._rows = {row.id: row for row in rows}
+        exact: dict[str, list[Row]] = {}
+        prefixes: dict[str, list[Row]] = {}
+        everything: list[Row] = []
+        for row in self._rows.values():
+            if not row.is_enabled:
+                continue
+            if EVERYTHING in row.event_types:
+                everything.append(row)
+                continue
+            for pattern in row.event_types:
+                if pattern.endswith(PREFIX_MARK):
+                    prefixes.setdefault(pattern.removesuffix(EVERYTHING), []).append(row)
+                else:
+                    exact.setdefault(pattern, []).append(row)
+        self._exact = {name: tuple(found) for name, found in exact.items()}
+        self._prefixes = {name: tuple(found) for name, found in prefixes.items()}
+        self._everything = tuple(everything)
+
+    def match(self, event_type: str) -> tuple[Row, ...]:
+        """Return the enabled subscriptions that want the type, each once.
+
+        `order.*` is anything below `order.`: neither `order` nor `order.` itself.
+        """
+        groups = [self._everything, self._exact.get(event_type, ())]
+        if self._prefixes:
+            at = event_type.find(".")
+            while 0 <= at < len(event_type) - 1:
+                groups.append(self._prefixes.get(event_type[: at + 1], ()))
+                at = event_type.find(".", at + 1)
+        filled = [group for group in groups if group]
+        if len(filled) <= 1:
+            return filled[0] if filled else ()
+        return tuple({row.id: row for group in filled for row in group}.values())
+
+    def get(self, subscription: str) -> Row | None:
+        """Return one subscription by its id, enabled or not."""
+        return self._rows.get(subscription)
+
+
+EMPTY = SubscriberIndex(())
+
+
+def row_of(record: SubscriptionRecord, *, appended_at: int) -> Row | None:
+    """Return what fan-out needs of a record; None when it is deleted.
+
+    A record whose `enabled_at` is null enabled the subscription itself, when it was appended.
+    """
+    if record.deleted:
+        return None
+    return Row(
+        id=record.id,
+        lane_epoch=record.lane_epoch,
+        is_enabled=record.status != "disabled",
+        enabled_at=appended_at if record.enabled_at is None else record.enabled_at,
+        event_types=tuple(record.event_types),
+    )

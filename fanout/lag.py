@@ -1,0 +1,75 @@
+"""Measure how far behind the end of `events` the committed offsets are."""
+
+import asyncio
+from collections.abc import Callable, Mapping
+
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.errors import KafkaError
+
+from chassis.kafka import KafkaUnavailable, retire, start
+
+EVERY_S = 5.0
+ASK_S_MAX = 5.0
+
+
+class LagWatch:
+    """Ask for end offsets every few seconds, on a consumer that never polls."""
+
+    def __init__(
+        self,
+        make_consumer: Callable[[], AIOKafkaConsumer],
+        *,
+        topic: str,
+        committed: Callable[[], Mapping[int, int]],
+    ) -> None:
+        self._make_consumer = make_consumer
+        self._topic = topic
+        self._committed = committed
+        self._ends: dict[int, int] = {}
+        self._consumer: AIOKafkaConsumer | None = None
+        self._task: asyncio.Task[None] | None = None
+
+    async def start(self) -> None:
+        """Begin to ask."""
+        if self._task is None:
+            self._task = asyncio.create_task(self._run(), name="fanout-lag")
+
+    async def stop(self) -> None:
+        """End; tolerates no start and a second stop."""
+        task, self._task = self._task, None
+        if task is not None:
+            task.cancel()
+            await asyncio.wait({task})
+        await self._drop()
+
+    def records(self) -> float:
+        """Return the sum over the partitions that run here, as of the last answer."""
+        committed = self._committed()
+        return sum(max(0, self._ends.get(p, offset) - offset) for p, offset in committed.items())
+
+    async def ask(self) -> None:
+        """Ask once; a failure keeps the last answer."""
+        places = [TopicPartition(self._topic, partition) for partition in self._committed()]
+        if not places:
+            self._ends = {}
+            return
+        try:
+            async with asyncio.timeout(ASK_S_MAX):
+                if self._consumer is None:
+                    self._consumer = self._make_consumer()
+                    await start(self._consumer)
+                ends = await self._consumer.end_offsets(places)
+        except (KafkaUnavailable, KafkaError, OSError, TimeoutError, RuntimeError):
+            await self._drop()
+            return
+        self._ends = {place.partition: int(end) for place, end in ends.items()}
+
+    async def _run(self) -> None:
+        while True:
+            await self.ask()
+            await asyncio.sleep(EVERY_S)
+
+    async def _drop(self) -> None:
+        consumer, self._consumer = self._consumer, None
+        if consumer is not None:
+            await retire(consumer, timeout_s=1)

@@ -1,0 +1,81 @@
+"""The fan-out's instruments (CONTRACT §7), one typed table; every child is resolved once."""
+
+from collections.abc import Callable
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+
+from fanout.plan import Result
+from schemas.quarantine import QuarantineReason
+
+DELAY_BUCKETS_S = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0, 30.0, 300.0, 3600.0)
+COMMIT_BUCKETS_S = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0, 10.0)
+COMMIT_RESULTS = ("committed", "lost")
+EVENTS = "events"
+
+
+class FanoutMetrics:
+    """Everything the fan-out counts; events are counted when their tick is committed."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        events = Counter(
+            "hooklane_fanout_events", "Events by what became of them.", ["result"],
+            registry=registry,
+        )  # fmt: skip
+        self.events = {result: events.labels(result.value) for result in Result}
+        self.deliveries = Counter(
+            "hooklane_fanout_deliveries", "Delivery records written.", registry=registry
+        )
+        self.delay = Histogram(
+            "hooklane_fanout_delay_seconds",
+            "From the acceptance of an event to its committed deliveries.",
+            buckets=DELAY_BUCKETS_S,
+            registry=registry,
+        )
+        quarantined = Counter(
+            "hooklane_quarantined", "Records set aside.", ["stage", "reason"], registry=registry
+        )
+        self.quarantined = {
+            reason: quarantined.labels("fanout", reason.value) for reason in QuarantineReason
+        }
+        commits = Counter(
+            "hooklane_commits", "Ticks by how they ended.", ["result"], registry=registry
+        )
+        self.commits = {result: commits.labels(result) for result in COMMIT_RESULTS}
+        self.commit_duration = Histogram(
+            "hooklane_commit_duration_seconds",
+            "Duration of a committed tick.",
+            buckets=COMMIT_BUCKETS_S,
+            registry=registry,
+        )
+        self.rebalances = Counter(
+            "hooklane_rebalances", "Rebalances of the group.", registry=registry
+        )
+        self.clock_skew = Gauge(
+            "hooklane_clock_skew_seconds",
+            "The broker's clock against ours, as far as no delay explains it.",
+            registry=registry,
+        )
+        self._lag = Gauge(
+            "hooklane_consumer_lag_records", "Events not yet fanned out.", ["topic"],
+            registry=registry,
+        )  # fmt: skip
+        self._registry_records = Gauge(
+            "hooklane_registry_records", "Records of the registry in memory.", registry=registry
+        )
+        self._registry_lag = Gauge(
+            "hooklane_registry_lag_seconds",
+            "Seconds since the registry's reader heard of the brokers.",
+            registry=registry,
+        )
+
+    def watch(
+        self,
+        *,
+        lag_records: Callable[[], float],
+        registry_records: Callable[[], float],
+        registry_lag_s: Callable[[], float],
+    ) -> None:
+        """Read these gauges at each scrape."""
+        self._lag.labels(EVENTS).set_function(lag_records)
+        self._registry_records.set_function(registry_records)
+        self._registry_lag.set_function(registry_lag_s)

@@ -1,0 +1,88 @@
+"""What the actor of a partition works with: its ports, and where it works."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import NamedTuple, Protocol
+
+from structlog.typing import FilteringBoundLogger
+
+from chassis.clock import Clock
+from chassis.kafka import Record
+from chassis.tick import CommitInfo
+from fanout.directory import Directory
+from fanout.event_log import Bounds
+from fanout.metrics import FanoutMetrics
+from fanout.plan import Fingerprint, Received
+
+
+class Producer(Protocol):
+    """The part of chassis.tick.TickProducer that is used here."""
+
+    async def claim(self) -> None:
+        """Become the one owner of the transactional id."""
+
+    async def commit(
+        self,
+        records: Sequence[Record],
+        *,
+        offsets: Mapping[tuple[str, int], int] | None = None,
+        group: str = "",
+    ) -> CommitInfo:
+        """Write records and offsets together, or raise ProducerLost."""
+
+    async def retire(self) -> None:
+        """Give the claim up."""
+
+
+class RegistryView(Protocol):
+    """The part of fanout.registry.Registry that is used here."""
+
+    async def take_over(self, partition: int) -> Directory:
+        """Read a partition and keep it up to date."""
+
+    async def disown(self, partition: int) -> None:
+        """Read it no longer."""
+
+    async def catch_up(self, partition: int, *, timeout_s: float) -> bool:
+        """Read to an end asked now."""
+
+    def position(self, partition: int) -> int:
+        """Return how far it has been read."""
+
+
+class Log(Protocol):
+    """The part of fanout.event_log.EventLog that is used here."""
+
+    async def resume_point(self, partition: int) -> int:
+        """Return where the group stands."""
+
+    async def recall(
+        self,
+        partition: int,
+        upto: int,
+        *,
+        bounds: Bounds,
+        digest: Callable[[Received], Fingerprint | None],
+    ) -> list[Fingerprint]:
+        """Return the fingerprints of the events before `upto`."""
+
+
+class Place(NamedTuple):
+    """Where the actor works."""
+
+    partition: int
+    partitions: int
+    events_topic: str
+    group: str
+    topic_of: Callable[[str], str]
+
+
+class Parts(NamedTuple):
+    """What the actor works with."""
+
+    producer: Producer
+    registry: RegistryView
+    log_reader: Log
+    clock: Clock
+    metrics: FanoutMetrics
+    log: FilteringBoundLogger
+    wake: Callable[[], None]

@@ -1,0 +1,180 @@
+"""Wire the fan-out: one table, one group member, one actor for each partition it owns."""
+
+from collections.abc import Mapping, Sequence
+from functools import partial
+
+from prometheus_client import CollectorRegistry
+
+from chassis import kafka, logs
+from chassis.admin import AdminServer
+from chassis.clock import Clock, SystemClock
+from chassis.lifecycle import Component, command
+from chassis.metrics import LoopLag, make_registry
+from chassis.ownership import Ownership, OwnershipHooks
+from chassis.table import Table
+from chassis.tick import TickProducer
+from fanout.components import Membership, Preconditions, Reading
+from fanout.directory import decode_entry
+from fanout.event_log import EventLog
+from fanout.lag import LagWatch
+from fanout.metrics import FanoutMetrics
+from fanout.parts import Parts, Place
+from fanout.pipeline import PartitionFanout
+from fanout.registry import Registry
+from fanout.settings import FanoutSettings
+from schemas.registry import SubscriptionRecord
+from schemas.topics import TopicPlan, plan, topic_name, transactional_id
+
+NAME = "fanout"
+CLIENT_ID = "hooklane-fanout"
+DRAIN_S = 3.0
+READY_LAG_S = 30.0
+COMMIT_S_MAX = 45.0
+"""A tick of one event for 1,000 subscriptions may weigh 256 MiB; transactions end at 60 s."""
+USED_TOPICS = ("events", "deliveries", "registry", "quarantine")
+
+
+class Actors:
+    """Makes the actors of this process and knows the latest of each partition."""
+
+    def __init__(self, settings: FanoutSettings, metrics: FanoutMetrics, clock: Clock) -> None:
+        self._settings = settings
+        self._metrics = metrics
+        self._clock = clock
+        self._topic_of = partial(topic_name, settings.topics.prefix)
+        self._log = logs.get("pipeline")
+        self._latest: dict[int, PartitionFanout] = {}
+        self.group = f"{settings.topics.prefix}-{NAME}"
+        self.events_topic = self._topic_of("events")
+        self.registry = Registry()
+        self.table: Table[SubscriptionRecord | None] = Table(
+            settings.kafka,
+            topic=self._topic_of("registry"),
+            decode=decode_entry,
+            client_id=CLIENT_ID,
+            log=logs.get("registry"),
+            on_change=self.registry.changed,
+            clock=clock,
+        )
+        self.registry.attach(self.table)
+        self.ownership = Ownership(
+            settings.kafka,
+            topic=self.events_topic,
+            group=self.group,
+            client_id=CLIENT_ID,
+            make_actor=self.make,
+            log=logs.get("ownership"),
+            drain_s=DRAIN_S,
+            hooks=_Hooks(metrics),
+        )
+
+    def make(self, partition: int) -> PartitionFanout:
+        """Make the actor of a partition that was just assigned."""
+        settings = self._settings
+        producer = TickProducer(
+            settings.kafka,
+            transactional_id=transactional_id(settings.topics.prefix, "fanout", partition),
+            client_id=f"{CLIENT_ID}-{partition}",
+            clock=self._clock,
+            commit_timeout_s=COMMIT_S_MAX,
+        )
+        log_reader = EventLog(
+            partial(kafka.consumer, settings.kafka, client_id=f"{CLIENT_ID}-recall"),
+            partial(kafka.admin, settings.kafka, client_id=f"{CLIENT_ID}-offsets"),
+            topic=self.events_topic,
+            group=self.group,
+            log=self._log,
+        )
+        place = Place(
+            partition=partition,
+            partitions=settings.topics.partitions,
+            events_topic=self.events_topic,
+            group=self.group,
+            topic_of=self._topic_of,
+        )
+        parts = Parts(
+            producer=producer,
+            registry=self.registry,
+            log_reader=log_reader,
+            clock=self._clock,
+            metrics=self._metrics,
+            log=self._log,
+            wake=self.ownership.wake,
+        )
+        actor = self._latest[partition] = PartitionFanout(place, parts, limits=settings.fanout)
+        return actor
+
+    def committed(self) -> Mapping[int, int]:
+        """Return the committed offset of each partition that runs here."""
+        return {p: actor.committed for p, actor in self._latest.items() if actor.is_running}
+
+    def are_running(self) -> bool | str:
+        """Return whether every assigned partition is worked on."""
+        running = self.committed()
+        waiting = [
+            partition
+            for partition in range(self._settings.topics.partitions)
+            if self.ownership.is_assigned(partition) and partition not in running
+        ]
+        return f"partitions not yet taken over: {waiting}" if waiting else True
+
+
+def build(settings: FanoutSettings) -> Sequence[Component]:
+    """Return the components of a fan-out process, in the order of their start."""
+    clock = SystemClock()
+    instruments = make_registry(NAME)
+    metrics = FanoutMetrics(instruments)
+    actors = Actors(settings, metrics, clock)
+    lag = LagWatch(
+        partial(kafka.consumer, settings.kafka, client_id=f"{CLIENT_ID}-lag"),
+        topic=actors.events_topic,
+        committed=actors.committed,
+    )
+    metrics.watch(
+        lag_records=lag.records,
+        registry_records=lambda: float(actors.table.records),
+        registry_lag_s=actors.table.seconds_since_fetch,
+    )
+    return [
+        _admin(settings, instruments, actors),
+        LoopLag(instruments, clock=clock),
+        Preconditions(settings.kafka, _plans(settings), log=logs.get(NAME)),
+        Reading([actors.table, lag]),
+        Membership(lambda: actors.ownership),
+    ]
+
+
+def _admin(settings: FanoutSettings, instruments: CollectorRegistry, actors: Actors) -> AdminServer:
+    def is_registry_fresh() -> bool | str:
+        if not actors.table.is_caught_up:
+            return "the registry is still being read"
+        is_fresh = actors.table.seconds_since_fetch() < READY_LAG_S
+        return is_fresh or "the registry was not read for a while"
+
+    checks = {
+        **actors.ownership.checks(),
+        "partitions": actors.are_running,
+        "registry": is_registry_fresh,
+    }
+    return AdminServer(settings.admin, checks=checks, registry=instruments)
+
+
+def _plans(settings: FanoutSettings) -> list[TopicPlan]:
+    prefix = settings.topics.prefix
+    used = {topic_name(prefix, suffix) for suffix in USED_TOPICS}
+    every = plan(prefix, settings.topics.partitions, settings.topics.replication_factor)
+    return [one for one in every if one.name in used]
+
+
+class _Hooks(OwnershipHooks):
+    """Counts rebalances."""
+
+    def __init__(self, metrics: FanoutMetrics) -> None:
+        self._metrics = metrics
+
+    def on_assigned(self, owned: int, *, gained: int, lost: int) -> None:
+        """Count an assignment of the group."""
+        self._metrics.rebalances.inc()
+
+
+main = command(FanoutSettings, build, name=NAME)
