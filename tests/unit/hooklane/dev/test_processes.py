@@ -111,7 +111,7 @@ async def test_a_deaf_service_is_killed(plan: StackPlan, tmp_path: Path) -> None
     made = Services(plan, tmp_path, guard, command=program(DEAF))
     await made.start({})
     while made.tails().count("deaf") < len(SERVICES):  # noqa: ASYNC110 - of other processes
-        await asyncio.sleep(0.02)
+        await asyncio.sleep(0)
 
     await made.stop(timeout_s=0.1)
 
