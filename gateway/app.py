@@ -56,8 +56,8 @@ def make_app(
         (hdrs.METH_DELETE, _SUBSCRIPTION, subscriptions.delete, "subscriptions"),
         (hdrs.METH_GET, _SUBSCRIPTION + "/secret", subscriptions.secret, "subscriptions"),
     )
-    for method, path, handler, group in routes:
-        app[ROUTE_GROUPS][path] = group
+    app[ROUTE_GROUPS] = {path: group for _, path, _, group in routes}
+    for method, path, handler, _ in routes:
         app.router.add_route(method, path, handler, expect_handler=_expect)
     return app
 

@@ -1,22 +1,30 @@
-"""Answers: JSON, problems, and nothing else."""
+"""Answers: JSON, problems, nothing; and no word of what serves them."""
 
 from collections.abc import Mapping
+from typing import Final
 
 import orjson
 from aiohttp import web
 
 from gateway.problems import Problem, problem_document, problem_headers
 
-JSON = "application/json"
-PROBLEM_JSON = "application/problem+json"
+JSON: Final = "application/json"
+PROBLEM_JSON: Final = "application/problem+json"
+
+_ALWAYS: Final = {"Server": "hooklane"}
 
 
 def json_response(
     data: object, *, status: int = 200, headers: Mapping[str, str] | None = None
 ) -> web.Response:
     """Answer with a JSON document."""
-    body = orjson.dumps(data)
-    return web.Response(body=body, status=status, content_type=JSON, headers=headers)
+    every = {**_ALWAYS, **(headers or {})}
+    return web.Response(body=orjson.dumps(data), status=status, content_type=JSON, headers=every)
+
+
+def empty_response() -> web.Response:
+    """Answer that it is done."""
+    return web.Response(status=web.HTTPNoContent.status_code, headers=_ALWAYS)
 
 
 def problem_response(
@@ -28,5 +36,5 @@ def problem_response(
         body=orjson.dumps(document),
         status=problem.status,
         content_type=PROBLEM_JSON,
-        headers=problem_headers(problem),
+        headers={**_ALWAYS, **problem_headers(problem)},
     )

@@ -13,8 +13,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final, cast
 
-import msgspec
-
 from chassis.egress import EgressPolicy, UrlRefused, admit_url
 from gateway.bodies import SubscriptionBody, parse_subscription, unexpected_members
 from gateway.documents import JsonValue
@@ -155,10 +153,15 @@ def view(record: SubscriptionRecord, sealed: SealedFields | None) -> dict[str, o
         "metadata": record.metadata,
         "signature": record.signature,
         "ordering": record.ordering,
-        "retry": msgspec.to_builtins(record.retry),
-        "rate_limit": msgspec.to_builtins(rate_limit) if rate_limit else None,
+        "retry": {
+            "schedule_s": [_plain(delay_s) for delay_s in record.retry.schedule_s],
+            "max_age_s": record.retry.max_age_s,
+        },
+        "rate_limit": {"per_second": _plain(rate_limit.per_second), "burst": rate_limit.burst}
+        if rate_limit
+        else None,
         "max_in_flight": record.max_in_flight,
-        "timeout_s": record.timeout_s,
+        "timeout_s": _plain(record.timeout_s),
         "format": record.format,
         "status": record.status,
         "status_reason": record.status_reason if sealed else "vault",
@@ -182,6 +185,11 @@ def secret_view(sealed: SealedFields, *, now_ms: int) -> dict[str, object]:
     if public_key is not None:
         answer["public_key"] = public_key
     return answer
+
+
+def _plain(number: float) -> float:
+    """Write 5, not 5.0."""
+    return int(number) if number == int(number) else number
 
 
 def _filter_errors(members: Mapping[str, JsonValue]) -> list[FieldError]:

@@ -11,7 +11,7 @@ from gateway.preconditions import IfMatch, etag_of, parse_if_match
 from gateway.problems import Code, FieldError, Problem, RefusedError
 from gateway.reading import read_object
 from gateway.registry import Registry, Stored
-from gateway.responses import json_response
+from gateway.responses import empty_response, json_response
 from gateway.signing_secrets import public_key_of
 from gateway.subscriptions import (
     SUBSCRIPTIONS_MAX,
@@ -133,7 +133,7 @@ class SubscriptionHandlers:
 
         self._found(request)
         await self._registry.write(request.match_info["subscriber"], decide)
-        return web.Response(status=web.HTTPNoContent.status_code)
+        return empty_response()
 
     async def secret(self, request: web.Request) -> web.Response:
         """Show the signing secret."""
@@ -141,11 +141,11 @@ class SubscriptionHandlers:
         if sealed is None:
             raise RefusedError(_SEALED_AWAY)
         answer = secret_view(sealed, now_ms=self._clock.now_ms())
-        return json_response(answer, headers={hdrs.CACHE_CONTROL: "no-store"})
+        return json_response(answer, headers={"Cache-Control": "no-store"})
 
     def _answer(self, record: SubscriptionRecord) -> web.Response:
         answer = view(record, self._registry.unseal(record))
-        return json_response(answer, headers={hdrs.ETAG: etag_of(record.version)})
+        return json_response(answer, headers={"ETag": etag_of(record.version)})
 
     def _found(self, request: web.Request) -> Stored:
         place = request.match_info

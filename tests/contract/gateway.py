@@ -1,0 +1,134 @@
+"""What the ports of the gateway promise; run against the fakes and against Kafka.
+
+Subclass, give the fixture, and pytest runs the suite.
+"""
+
+import pytest
+
+from chassis.kafka import Record
+from gateway.problems import Code, Problem, RefusedError
+from gateway.publish import Published, Publisher
+from gateway.registry import Registry
+from gateway.subscriptions import Change
+from schemas.registry import SealedFields
+
+SEALED = SealedFields(url="https://example.com/", headers={"X-A": "b"}, secret="whsec_x")
+
+
+def raw_record(subscription_id: str, *, version: int = 1, **more: object) -> dict[str, object]:
+    """Make the smallest record of a subscription of `acme`."""
+    return {
+        "v": 1,
+        "id": subscription_id,
+        "subscriber": "acme",
+        "version": version,
+        "lane_epoch": 1,
+        "drop_before": 1,
+        "created_at": "2026-01-01T00:00:00.000Z",
+        "updated_at": "2026-01-01T00:00:00.000Z",
+        **more,
+    }
+
+
+class PublisherContract:
+    """Subclass with a fixture `publisher`, and `topic` when it writes to a real one."""
+
+    @pytest.fixture
+    def topic(self) -> str:
+        """Give the topic to write to."""
+        return "events"
+
+    async def test_offsets_of_a_partition_grow_in_the_order_of_requests(
+        self, publisher: Publisher, topic: str
+    ) -> None:
+        """A place is that of the record itself, and later requests come later."""
+        record = Record(topic, 1, b"acme", b"1", [("h", b"v")])
+
+        first = await publisher.publish(record)
+        second = await publisher.publish(record)
+        other = await publisher.publish(record._replace(partition=0))
+
+        assert isinstance(first, Published)
+        assert isinstance(second, Published)
+        assert isinstance(other, Published)
+        assert (first.partition, second.partition, other.partition) == (1, 1, 0)
+        assert second.offset > first.offset
+
+
+class RegistryContract:
+    """Subclass with a fixture `registry`."""
+
+    async def test_what_was_written_is_read_at_once(self, registry: Registry) -> None:
+        """A client that was answered finds what it wrote, also in the list."""
+        record = await registry.write("acme", lambda: Change(raw_record("sub_1"), SEALED))
+
+        found = registry.find("acme", "sub_1")
+        assert found is not None
+        assert found.record == record
+        assert found.appended_at is not None
+        assert list(registry.ids_of("acme")) == ["sub_1"]
+        assert registry.unseal(record) == SEALED
+
+    async def test_ids_are_ascending_and_those_of_one_subscriber(self, registry: Registry) -> None:
+        """Lists never show what belongs to somebody else."""
+        for name in ("sub_3", "sub_1", "sub_2"):
+            await registry.write("acme", lambda name=name: Change(raw_record(name), SEALED))
+        foreign = raw_record("sub_0") | {"subscriber": "globex"}
+        await registry.write("globex", lambda: Change(foreign, SEALED))
+
+        assert list(registry.ids_of("acme")) == ["sub_1", "sub_2", "sub_3"]
+        assert list(registry.ids_of("globex")) == ["sub_0"]
+        assert list(registry.ids_of("nobody")) == []
+        assert registry.find("globex", "sub_1") is None
+
+    async def test_a_deleted_one_is_not_there(self, registry: Registry) -> None:
+        """The record stays for the readers, the resource is gone."""
+        await registry.write("acme", lambda: Change(raw_record("sub_1"), SEALED))
+        stored = registry.find("acme", "sub_1")
+        assert stored is not None
+        gone = stored.raw() | {"version": 2, "deleted": True}
+
+        await registry.write("acme", lambda: Change(gone, None))
+
+        assert registry.find("acme", "sub_1") is None
+        assert list(registry.ids_of("acme")) == []
+
+    async def test_a_decision_that_raises_writes_nothing(self, registry: Registry) -> None:
+        """A refusal leaves the state as it was."""
+
+        def refuse() -> Change:
+            raise RefusedError(Problem(Code.CONFLICT, "no"))
+
+        with pytest.raises(RefusedError):
+            await registry.write("acme", refuse)
+
+        assert list(registry.ids_of("acme")) == []
+
+    async def test_sealed_and_unknown_fields_survive(self, registry: Registry) -> None:
+        """A writer that leaves `sealed` alone keeps it, and whatever a later version wrote."""
+        first = raw_record("sub_1", of_the_future={"x": [1]})
+        await registry.write("acme", lambda: Change(first, SEALED))
+
+        def touch() -> Change:
+            stored = registry.find("acme", "sub_1")
+            assert stored is not None
+            return Change(stored.raw() | {"version": 2}, None)
+
+        record = await registry.write("acme", touch)
+
+        found = registry.find("acme", "sub_1")
+        assert found is not None
+        assert found.raw()["of_the_future"] == {"x": [1]}
+        assert found.record.version == 2
+        assert registry.unseal(record) == SEALED
+
+    async def test_a_sealed_text_opens_in_its_own_record_only(self, registry: Registry) -> None:
+        """Whoever can write to the topic cannot move a secret to another subscription."""
+        record = await registry.write("acme", lambda: Change(raw_record("sub_1"), SEALED))
+
+        def moved() -> Change:
+            return Change(raw_record("sub_2", sealed=record.sealed), None)
+
+        stolen = await registry.write("acme", moved)
+
+        assert registry.unseal(stolen) is None

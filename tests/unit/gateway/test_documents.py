@@ -1,0 +1,134 @@
+"""Strict JSON, the B301 to B307 rows of the list of hostile bodies."""
+
+import pytest
+
+from gateway.documents import (
+    JsonObject,
+    JsonRefused,
+    check_json,
+    depth_of,
+    parse_object,
+    split_array,
+)
+
+
+def nested(depth: int) -> bytes:
+    """Make an object of a depth, itself counted."""
+    return b'{"a":' + b"[" * (depth - 1) + b"]" * (depth - 1) + b"}"
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b" \n",
+        b"{}{}",
+        b"{} x",
+        b'{"a":1,}',
+        b'{"a":1 /* no */}',
+        b"{'a':1}",
+        b'{"a":"\xff"}',
+        b'{"a":"\xc0\x80"}',
+        b'{"a":"\xed\xa0\x80"}',
+        '{"a":1}'.encode("utf-16"),
+        b'\xef\xbb\xbf{"a":1}',
+        b'{"a":"\\ud800"}',
+        b'{"a":"\\udc00\\ud800"}',
+        b'{"a":NaN}',
+        b'{"a":-Infinity}',
+        b'{"a":1e400}',
+        b'{"a":' + b"1" * 4301 + b"}",
+        b"[]",
+        b'"text"',
+        b"null",
+        nested(65),
+        nested(1_025),
+        b"[" * 1_000_000,
+        b'{"a":1,"a":1}',
+        b'{"a":1,"b":2,"a":12}',
+        b'{"a":1,"a":12}',
+        b'{"a":12,"a":1}',
+        b'{"a":1,"\\u0061":2}',
+        b'{"a":{"b":1},"a":{"b":1}}',
+        b'{ "a" : [1, "}"] , "a" : [1, "}"] }',
+    ],
+)
+def test_what_is_no_strict_json_object_is_refused(body: bytes) -> None:
+    """Two readers must never see two different events in one body."""
+    refused = parse_object(body)
+
+    assert isinstance(refused, JsonRefused)
+    assert refused.detail
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"{}",
+        b" { } \n",
+        b'{"a":1}',
+        b'{"a" : 1 , "b":\t[1,{"a":2,"a":3}]}',
+        b'{"a":"\\u0061","\\u0062":"{\\"a\\":1}"}',
+        b'{"a\\"":{"x":"]"},"a":[]}',
+        b'{"":null,"a":-0.0}',
+        nested(64),
+        b'{"a":"' + b"[" * 100 + b'"}',
+        b'{"a":[' + b",".join([b"[]"] * 500) + b"]}",
+        '{"ü":"\\ud83d\\ude00"}'.encode(),
+    ],
+)
+def test_strict_json_objects_are_taken(body: bytes) -> None:
+    """Repeated names below the envelope, brackets in strings and wide documents are fine."""
+    assert isinstance(parse_object(body), JsonObject)
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"18446744073709551616",
+        b"1e2",
+        b"-0",
+        b'"\\u00e9 \\/"',
+        b'{ "b" : 1,\n "a" : 0.10 }',
+        b"0." + b"3" * 40,
+    ],
+)
+def test_the_bytes_of_a_member_stay_what_they_were(data: bytes) -> None:
+    """A round trip would change numbers, escapes and blanks under a signature."""
+    document = parse_object(b'{"x": 1, "data": ' + data + b' ,"y":2}')
+
+    assert isinstance(document, JsonObject)
+    assert document.raw["data"] == data
+
+
+def test_details_do_not_quote_the_body() -> None:
+    """What is refused may hold a secret."""
+    refused = check_json(b'{"password": hunter2}')
+
+    assert refused is not None
+    assert "hunter2" not in refused.detail
+
+
+def test_depth_is_counted_outside_of_strings() -> None:
+    """A string full of brackets is flat."""
+    assert depth_of(b'{"a":"[[[\\"[[","b":[{}]}') == 3
+    assert depth_of(b"1") == 0
+
+
+def test_an_array_is_cut_into_the_bytes_of_its_items() -> None:
+    """Items are judged one by one, so they must not influence one another."""
+    items = split_array(b'[ {"a":1} ,2, "x" ]', items_max=3)
+
+    assert items == [b'{"a":1}', b"2", b'"x"']
+
+
+@pytest.mark.parametrize("body", [b"{}", b"", b"[1,]", b"[" * 100_000, b'["\\ud8'])
+def test_what_is_no_array_is_refused(body: bytes) -> None:
+    """Neither broken text nor a deep one costs more than a refusal."""
+    assert isinstance(split_array(body, items_max=3), JsonRefused)
+
+
+def test_an_array_above_the_limit_is_told_apart() -> None:
+    """It answers 413, not 400."""
+    assert split_array(b"[1,2,3,4]", items_max=3) is None
+    assert split_array(b"[]", items_max=3) == []
