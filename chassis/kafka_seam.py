@@ -107,11 +107,14 @@ async def cut(owner: AnyClient, settle_s: float = _SETTLE_S) -> bool:
         task.cancel()
     _fail_batches(owner)
     for connection in list(client_of(owner)._conns.values()):
+        if connection._read_task is not None:
+            tasks.add(connection._read_task)
         connection.close(reason=CloseReason.SHUTDOWN)
     done, pending = await asyncio.wait(tasks, timeout=settle_s) if tasks else (set(), set())
     for task in done:
         _retrieve(task)
     _retrieve_transaction(owner)
+    await asyncio.sleep(0)  # readers of connections that were just being made end here
     return not pending
 
 

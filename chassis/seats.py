@@ -40,7 +40,10 @@ class Actor(Protocol):
         ...
 
     def has_room(self) -> bool:
-        """Whether the next `feed` is welcome; call `Ownership.wake` when it becomes so."""
+        """Whether more is welcome; call `Ownership.wake` when it becomes so.
+
+        One more `feed` may be on its way when it stops being so.
+        """
         ...
 
     @property
