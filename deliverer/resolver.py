@@ -136,7 +136,7 @@ class AiodnsLookup:
                 host, family=socket.AF_UNSPEC, type=socket.SOCK_STREAM
             )
         except aiodns.error.DNSError as error:
-            return _failure(error)
+            return failure_of(error)
         nodes = result.nodes[:ADDRESSES_MAX]
         found = [parse_address(_text(node.addr[0])) for node in nodes]
         addresses = tuple(dict.fromkeys(found))
@@ -156,7 +156,8 @@ def _text(address: str | bytes) -> str:
     return address.decode("ascii", "replace") if isinstance(address, bytes) else address
 
 
-def _failure(error: aiodns.error.DNSError) -> NameFailed:
+def failure_of(error: aiodns.error.DNSError) -> NameFailed:
+    """Describe an error of c-ares without naming the name."""
     code = error.args[0] if error.args else None
     if code in {aiodns.error.ARES_ENOMEM, aiodns.error.ARES_EFILE}:
         return NameFailed("no descriptor or memory for a look-up", is_local=True)

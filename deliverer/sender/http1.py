@@ -41,6 +41,7 @@ class ResponseReader:
         "_fields",
         "_head_room",
         "_interim_answers",
+        "_is_coded",
         "_is_interim",
         "_is_keep_alive",
         "_is_overlong",
@@ -61,6 +62,7 @@ class ResponseReader:
         self._body_room = BODY_BYTES_MAX
         self._fields = 0
         self._interim_answers = 0
+        self._is_coded = False
         self._is_interim = False
         self._is_keep_alive = False
         self._is_overlong = False
@@ -140,8 +142,9 @@ class ResponseReader:
             return
         lowered = name.lower()
         if lowered == b"transfer-encoding":
-            if value.strip().lower() not in {b"chunked", b"identity"}:
+            if self._is_coded or value.strip().lower() not in {b"chunked", b"identity"}:
                 raise self._break("unknown transfer coding")
+            self._is_coded = True
         elif lowered == b"retry-after":
             self.retry_after = self.retry_after or _text(value)
         elif lowered == b"webhook-delivery":
@@ -150,7 +153,8 @@ class ResponseReader:
     def on_headers_complete(self) -> None:
         """Judge the status line; take the status when it is the final one."""
         status: int = self._parser.get_status_code()
-        if self._parser.get_http_version() not in {"1.1", "1.0"}:
+        version = self._parser.get_http_version()
+        if version not in {"1.1", "1.0"}:
             raise self._break("not HTTP/1.0 or HTTP/1.1")
         self._is_interim = 100 <= status < _FIRST_FINAL_STATUS  # noqa: PLR2004 - the 1xx class
         if self._is_interim:
@@ -158,7 +162,8 @@ class ResponseReader:
         elif not _FIRST_FINAL_STATUS <= status <= _STATUS_MAX:
             raise self._break("the status is outside 200 to 599")
         else:
-            self._is_keep_alive = self._parser.should_keep_alive()
+            is_odd = self._is_coded and version == "1.0"
+            self._is_keep_alive = self._parser.should_keep_alive() and not is_odd
             self.status = status
 
     def _count_interim(self, status: int) -> None:
