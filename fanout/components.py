@@ -44,10 +44,7 @@ class Preconditions:
 
     async def start(self) -> None:
         """Check runtime, brokers and topics; cancelled by SIGTERM while it waits."""
-        try:
-            kafka.check_runtime()
-        except kafka.RuntimeFault as fault:
-            raise StartRefused(str(fault)) from fault
+        kafka.check_runtime()
         never = asyncio.Event()
         while True:
             await kafka.wait_for_brokers(self._settings, self._log, never)

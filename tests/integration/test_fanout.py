@@ -1,0 +1,231 @@
+"""The fan-out on a real Kafka: every event once for each subscription, whatever breaks."""
+
+import asyncio
+
+import orjson
+import pytest
+
+from chassis.clock import SystemClock
+from chassis.kafka import Record
+from chassis.tick import TickProducer
+from schemas.ids import webhook_id
+from schemas.topics import partition_of, transactional_id
+from tests.conftest import Broker
+from tests.integration.fanout_world import PARTITIONS, World, pairs
+
+pytestmark = pytest.mark.kafka
+
+SUBSCRIBERS = [f"tenant-{number}" for number in range(6)]
+
+
+@pytest.fixture
+async def world(kafka: Broker, prefix: str) -> World:
+    """Give topics of our own."""
+    world = World(kafka.bootstrap_servers, prefix)
+    await world.create_topics()
+    return world
+
+
+async def test_an_event_becomes_one_delivery_for_each_matching_subscription(world: World) -> None:
+    """Data byte for byte, attributes in headers, the envelope says what was decided."""
+    await world.subscribe("acme", "sub_all")
+    await world.subscribe("acme", "sub_orders", event_types=["order.*"], lane_epoch=4)
+    await world.subscribe("acme", "sub_other", event_types=["invoice.*"])
+    await world.subscribe("acme", "sub_paused", status="paused")
+    await world.subscribe("acme", "sub_disabled", status="disabled")
+    await world.subscribe("other", "sub_foreign")
+    event = world.event("acme", 1, b'{"n": 12345678901234567890123}')
+
+    async with world.running():
+        await world.append([event._replace(headers=[*event.headers, ("ce_orderingkey", b"k")])])
+        deliveries = await world.read("deliveries", upto=3)
+
+    assert {seen.delivery.subscription for seen in deliveries} == {
+        "sub_all",
+        "sub_orders",
+        "sub_paused",
+    }
+    for seen in deliveries:
+        assert seen.partition == partition_of(b"acme", PARTITIONS)
+        assert seen.value == b'{"n": 12345678901234567890123}'
+        assert seen.delivery.webhook_id == webhook_id("acme", "/test", "1")
+        assert seen.delivery.kind == "first"
+        assert abs(seen.delivery.accepted_at - SystemClock().now_ms()) < 60_000
+        assert dict(seen.headers)["ce_orderingkey"] == b"k"
+    lanes = {seen.delivery.subscription: seen.delivery.lane for seen in deliveries}
+    assert lanes["sub_orders"].startswith("sub_orders/4/")
+
+
+async def test_a_subscription_acknowledged_before_an_event_is_always_matched(world: World) -> None:
+    """Fan-out reads the registry to its end before it matches (PROTOCOL R3)."""
+    async with world.running():
+        for number in range(8):
+            await world.subscribe("acme", f"sub_{number}")
+            await world.append([world.event("acme", number)])
+
+        owed = {("acme", str(event), f"sub_{n}") for event in range(8) for n in range(event + 1)}
+        deliveries = await world.read("deliveries", until=lambda seen: owed <= set(pairs(seen)))
+
+    # One that was enabled less than a second after the event may have it, too.
+    assert set(pairs(deliveries).values()) == {1}
+
+
+async def test_broken_records_are_set_aside_and_their_partition_moves_on(world: World) -> None:
+    """Each reason of the contract, with the raw bytes; the good event behind them arrives."""
+    await world.subscribe("acme", "sub_1")
+    good = world.event("acme", 9)
+    place, elsewhere = good.partition, (good.partition + 1) % PARTITIONS
+    conflicting = world.event("acme", 8, b"other")
+
+    async with world.running():
+        await world.append(
+            [
+                good._replace(key=None),
+                good._replace(key=b"$system"),
+                good._replace(headers=[]),
+                good._replace(
+                    value=b"\xff", headers=[("content-type", b"application/cloudevents")]
+                ),
+                good._replace(value=b"x" * 262_145),
+                good._replace(headers=[*good.headers, ("ce_subscriber", b"other")]),
+                good._replace(partition=elsewhere),
+                world.event("acme", 8),
+                conflicting,
+                world.event("acme", 8),
+                good,
+            ]
+        )
+        quarantined = await world.read("quarantine", upto=8)
+        deliveries = await world.read("deliveries", upto=2)
+
+    reasons = [orjson.loads(seen.value or b"")["reason"] for seen in quarantined]
+    assert sorted(reasons) == sorted(
+        [
+            "no_key",
+            "bad_key",
+            "missing_attribute",
+            "bad_json",
+            "too_large",
+            "key_mismatch",
+            "wrong_partition",
+            "conflict",
+        ]
+    )
+    assert {seen.partition for seen in quarantined} == {place, elsewhere}
+    assert pairs(deliveries) == {("acme", "8", "sub_1"): 1, ("acme", "9", "sub_1"): 1}
+
+
+async def test_nothing_is_lost_or_doubled_when_the_producer_is_fenced(world: World) -> None:
+    """A stolen claim kills the actor; it takes over again from the committed offset (F1)."""
+    for subscriber in SUBSCRIBERS:
+        await world.subscribe(subscriber, "sub_a")
+        await world.subscribe(subscriber, "sub_b")
+
+    async with world.running():
+        for round_number in range(6):
+            await world.append(
+                [
+                    world.event(subscriber, round_number * 100 + number)
+                    for number in range(20)
+                    for subscriber in SUBSCRIBERS
+                ]
+            )
+            await _steal_claims(world)
+        deliveries = await world.read("deliveries", upto=6 * 20 * len(SUBSCRIBERS) * 2)
+
+    assert pairs(deliveries) == {
+        (subscriber, str(round_number * 100 + number), subscription): 1
+        for subscriber in SUBSCRIBERS
+        for round_number in range(6)
+        for number in range(20)
+        for subscription in ("sub_a", "sub_b")
+    }
+
+
+async def test_a_successor_remembers_the_events_of_its_predecessor(world: World) -> None:
+    """The dedupe window is rebuilt from the log: a repeat after a restart is dropped."""
+    await world.subscribe("acme", "sub_1")
+    first = [world.event("acme", number) for number in range(700)]
+    async with world.running():
+        await world.append(first)
+        await world.read("deliveries", upto=700)
+
+    async with world.running():
+        await world.append([*first, world.event("acme", 5, b"other"), world.event("acme", 701)])
+        quarantined = await world.read("quarantine", upto=1)
+        deliveries = await world.read("deliveries", upto=701)
+
+    assert len(pairs(deliveries)) == len(deliveries) == 701
+    assert orjson.loads(quarantined[0].value or b"")["reason"] == "conflict"
+
+
+async def test_order_of_a_subscriber_survives_many_small_ticks(world: World) -> None:
+    """Deliveries lie in the order of their events."""
+    await world.subscribe("acme", "sub_1")
+
+    async with world.running(tick_records=7):
+        for low in range(0, 200, 20):
+            await world.append([world.event("acme", number) for number in range(low, low + 20)])
+        deliveries = await world.read("deliveries", upto=200)
+
+    in_log = sorted(deliveries, key=lambda seen: seen.offset)
+    assert [int(seen.event_id) for seen in in_log] == list(range(200))
+
+
+async def test_a_producers_own_transaction_is_read_when_it_commits(world: World) -> None:
+    """Aborted events never arrive; markers do not stop the offset."""
+    await world.subscribe("acme", "sub_1")
+    clock = SystemClock()
+    producer = TickProducer(
+        world.kafka, transactional_id=f"{world.prefix}-shop", client_id="test", clock=clock
+    )
+    await producer.claim()
+
+    async with world.running():
+        await producer.commit([world.event("acme", 1), world.event("acme", 2)])
+        await producer.commit([Record(*world.event("acme", 3))])
+        deliveries = await world.read("deliveries", upto=3)
+    await producer.retire()
+
+    assert pairs(deliveries) == {("acme", str(n), "sub_1"): 1 for n in (1, 2, 3)}
+
+
+async def test_kill_9_under_load_loses_and_doubles_nothing(world: World) -> None:
+    """Three lives of the process, two of them cut off in the middle of the load."""
+    for subscriber in SUBSCRIBERS:
+        await world.subscribe(subscriber, "sub_a")
+        await world.subscribe(subscriber, "sub_b")
+
+    for life in range(3):
+        async with world.process() as process:
+            for batch in range(10):
+                await world.append(
+                    [
+                        world.event(subscriber, life * 1000 + batch * 100 + number)
+                        for number in range(10)
+                        for subscriber in SUBSCRIBERS
+                    ]
+                )
+            if life < 2:
+                await world.read("deliveries", upto=(life * 1200) + 200)
+                process.kill()
+            else:
+                deliveries = await world.read("deliveries", upto=3600)
+                process.terminate()
+                async with asyncio.timeout(20):
+                    assert await process.wait() == 0
+
+    assert len(pairs(deliveries)) == len(deliveries) == 3600
+
+
+async def _steal_claims(world: World) -> None:
+    """Claim every partition's transactional id, as a zombie or a second owner would."""
+    for partition in range(PARTITIONS):
+        thief = TickProducer(
+            world.kafka,
+            transactional_id=transactional_id(world.prefix, "fanout", partition),
+            client_id="thief",
+            clock=SystemClock(),
+        )
+        await thief.claim()
+        await thief.retire()
