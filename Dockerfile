@@ -1,5 +1,5 @@
 # The three services and the command line in one image; `docker run … gateway` starts one.
-ARG PYTHON=3.11
+ARG PYTHON=3.13
 FROM python:${PYTHON}-slim AS build
 WORKDIR /src
 RUN python -m pip install --no-cache-dir --root-user-action=ignore "uv>=0.8,<1" \

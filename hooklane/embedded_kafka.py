@@ -19,7 +19,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from hooklane import surroundings
+from hooklane import broker_log, surroundings
 from hooklane.broker_probe import NotYet, probe
 from hooklane.guard import Guard
 from hooklane.java import JavaMissing, find_java
@@ -30,7 +30,7 @@ START_TIMEOUT_S = 90.0
 STOP_TIMEOUT_S = 15.0
 PROBE_TIMEOUT_S = 5.0
 PROBE_PAUSE_S = 0.1
-LOG_TAIL_LINES = 15
+LOG_BYTES_MAX = 1024 * 1024
 PORT_TRIES = 3
 JAVA_OPTIONS = ("-Xms64m", "-Xmx512m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1")
 SIMPLE_LOGGER = (
@@ -42,6 +42,10 @@ SIMPLE_LOGGER = (
 
 class EmbeddedKafkaError(Exception):
     """The node cannot run; the first line of the message says why, and what to do."""
+
+
+class _PortTaken(EmbeddedKafkaError):
+    """Another program took the port between choosing and binding."""
 
 
 def report_to_stderr(line: str) -> None:
@@ -116,6 +120,7 @@ class EmbeddedKafka:
         self._port = 0
         self._process: subprocess.Popen[bytes] | None = None
         self._command: list[str] = []
+        self._log_start = 0
 
     @property
     def bootstrap_servers(self) -> str:
@@ -172,8 +177,8 @@ class EmbeddedKafka:
             try:
                 self._format()
                 self._launch()
-            except EmbeddedKafkaError as error:
-                if attempt == PORT_TRIES or "Address already in use" not in str(error):
+            except _PortTaken:
+                if attempt == PORT_TRIES:
                     self.close()
                     raise
             except BaseException:
@@ -225,13 +230,17 @@ class EmbeddedKafka:
         self._folder = None
         self._guard.close()
 
-    def log_tail(self, lines: int = LOG_TAIL_LINES) -> str:
-        """Return the last lines of the broker's log."""
+    def log_evidence(self) -> str:
+        """Return what this start's log tells about faults, and its last lines."""
+        return broker_log.evidence(self._log_of_start())
+
+    def _log_of_start(self) -> str:
         try:
-            text = self.log_path.read_text(encoding="utf-8", errors="replace")
+            with self.log_path.open("rb") as log:
+                log.seek(max(self._log_start, self.log_path.stat().st_size - LOG_BYTES_MAX))
+                return log.read().decode(errors="replace")
         except OSError:
-            return "(no log)"
-        return "\n".join(text.splitlines()[-lines:])
+            return ""
 
     def _prepare_folder(self) -> None:
         try:
@@ -246,8 +255,8 @@ class EmbeddedKafka:
             self._folder = self._given_folder
         if not self._keep:
             self._guard.watch_folder(self._folder)
-        logs = f"-Dkafka.logs.dir={self._folder / 'logs'}"
-        self._command = [str(java), *JAVA_OPTIONS, *SIMPLE_LOGGER, logs, "-cp", jars]
+        logging = (*SIMPLE_LOGGER, *_log4j_options(self._variables, self._folder))
+        self._command = [str(java), *JAVA_OPTIONS, *logging, "-cp", jars]
 
     def _format(self) -> None:
         self._port, controller_port = free_ports(2)
@@ -276,6 +285,7 @@ class EmbeddedKafka:
 
     def _launch(self) -> None:
         with self.log_path.open("ab") as log:
+            self._log_start = log.tell()
             self._process = subprocess.Popen(
                 [*self._command, "kafka.Kafka", str(self.folder / "server.properties")],
                 stdin=subprocess.DEVNULL,
@@ -297,18 +307,22 @@ class EmbeddedKafka:
         while self._monotonic() < deadline:
             with contextlib.suppress(subprocess.TimeoutExpired):
                 code = process.wait(PROBE_PAUSE_S)
-                raise EmbeddedKafkaError(
-                    f"the embedded Kafka ended at its start (exit {code}); its last lines:\n"
-                    f"{self.log_tail()}"
-                )
+                raise self._death(code)
             answer = probe(HOST, self._port, timeout_s=PROBE_TIMEOUT_S)
             if answer is None:
                 return
             state = answer
         raise EmbeddedKafkaError(
             f"the embedded Kafka was not ready within {self._start_timeout_s:g} s "
-            f"({state.reason}); its last lines:\n{self.log_tail()}"
+            f"({state.reason}); from its log:\n{self.log_evidence()}"
         )
+
+    def _death(self, code: int) -> EmbeddedKafkaError:
+        kind = EmbeddedKafkaError
+        if broker_log.is_port_taken(self._log_of_start()):
+            kind = _PortTaken
+        text = f"the embedded Kafka ended at its start (exit {code}); from its log:"
+        return kind(f"{text}\n{self.log_evidence()}")
 
     def _reap(self, process: subprocess.Popen[bytes]) -> None:
         process.wait(STOP_TIMEOUT_S)
@@ -318,6 +332,13 @@ class EmbeddedKafka:
     def _signal(self, number: signal.Signals) -> None:
         if self.is_running and self._process is not None:
             os.kill(self._process.pid, number)
+
+
+def _log4j_options(variables: Mapping[str, str], folder: Path) -> tuple[str, ...]:
+    """Return what a KAFKA_HOME's own logging needs; our jars log through slf4j-simple."""
+    config = Path(variables.get("KAFKA_HOME", "")) / "config" / "log4j2.yaml"
+    options = (f"-Dkafka.logs.dir={folder / 'logs'}", f"-Dlog4j2.configurationFile={config}")
+    return options if variables.get("KAFKA_HOME") and config.is_file() else ()
 
 
 def main() -> int:

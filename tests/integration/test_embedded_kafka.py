@@ -3,6 +3,7 @@
 import asyncio
 import os
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Callable
@@ -132,14 +133,29 @@ def test_nothing_stays_when_the_parent_is_killed() -> None:
         wait_until(lambda: not is_alive(int(pid)) and not Path(folder).exists())
 
 
-def test_a_broker_that_dies_at_its_start_shows_its_log(tmp_path: Path) -> None:
-    """A wrong property ends the start with the last lines of the broker's log."""
+def test_a_broker_that_dies_shows_why(own_kafka: Callable[..., EmbeddedKafka]) -> None:
+    """Another program on its port ends a restart with that line of the log, not the last ones."""
+    node = own_kafka()
+    node.stop()
+    host, port = node.bootstrap_servers.split(":")
+
+    with (
+        socket.create_server((host, int(port))),
+        pytest.raises(EmbeddedKafkaError, match="Address already in use"),
+    ):
+        node.start()
+
+    assert not node.is_running
+    assert node.folder.exists()
+
+
+def test_a_wrong_property_is_said(tmp_path: Path) -> None:
+    """The format step names it, and nothing stays."""
     node = EmbeddedKafka(folder=tmp_path / "node", extra={"num.io.threads": "0"})
 
     with pytest.raises(EmbeddedKafkaError, match=r"num\.io\.threads"):
         node.start()
 
-    assert not node.is_running
     assert not (tmp_path / "node").exists()
 
 
