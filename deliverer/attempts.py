@@ -1,0 +1,102 @@
+"""Make one attempt: look up the endpoint, build the request, send it, report how it ended."""
+
+from structlog.typing import FilteringBoundLogger
+
+from chassis.clock import Clock
+from deliverer.endpoints import Endpoint, PartitionEndpoints, VaultClosed
+from deliverer.metrics import DelivererMetrics
+from deliverer.policy.items import Attempt, AttemptReport
+from deliverer.records import masked, received
+from deliverer.report import cut_off, report_of
+from deliverer.request import RequestRefused, build_request
+from deliverer.sender.port import AttemptResult, Sender
+from schemas.outcome import Outcome
+
+
+class Attempter:
+    """Run attempts of any partition of this process."""
+
+    def __init__(
+        self,
+        sender: Sender,
+        *,
+        clock: Clock,
+        metrics: DelivererMetrics,
+        log: FilteringBoundLogger,
+    ) -> None:
+        self._sender = sender
+        self._clock = clock
+        self._metrics = metrics
+        self._log = log
+
+    async def make(self, attempt: Attempt, endpoints: PartitionEndpoints) -> AttemptReport:
+        """Make an attempt with the URL, headers and secrets of this moment."""
+        started_at = self._clock.now_ms()
+        delivery = attempt.delivery
+        endpoint = endpoints.endpoint(delivery.subscription)
+        if not isinstance(endpoint, Endpoint):
+            is_ours = isinstance(endpoint, VaultClosed)
+            outcome = Outcome.LOCAL_FAULT if is_ours else Outcome.CANCELLED
+            detail = "vault" if is_ours else "subscription gone"
+            return cut_off(outcome, started_at=started_at, finished_at=started_at, detail=detail)
+        result = await self._send(attempt, endpoint, now_ms=started_at)
+        finished_at = self._clock.now_ms()
+        self._observe(attempt, result, started_at=started_at, finished_at=finished_at)
+        report = report_of(result, started_at=started_at, finished_at=finished_at)
+        if report.response:
+            report.response = masked(report.response, endpoint.secrets)
+        return report
+
+    async def _send(self, attempt: Attempt, endpoint: Endpoint, *, now_ms: int) -> AttemptResult:
+        delivery, record = attempt.delivery, received(attempt.delivery)
+        recipient = endpoint.recipient
+        if isinstance(recipient, RequestRefused):
+            return _refused(recipient)
+        request = build_request(
+            recipient,
+            webhook_id=delivery.webhook_id,
+            sequence=delivery.sequence,
+            attempt=attempt.number,
+            now_ms=now_ms,
+            record_headers=record.headers,
+            data=record.value,
+            is_replay=delivery.kind == "replay",
+        )
+        if isinstance(request, RequestRefused):
+            return _refused(request)
+        return await self._sender.send(request)
+
+    def _observe(
+        self, attempt: Attempt, result: AttemptResult, *, started_at: int, finished_at: int
+    ) -> None:
+        metrics, delivery = self._metrics, attempt.delivery
+        metrics.duration[result.outcome].observe(result.duration_ms / 1000)
+        if result.blocked_reason is not None:
+            metrics.blocked[result.blocked_reason].inc()
+        if attempt.number == 1 and attempt.source is None:
+            delay_ms = max(0, started_at - delivery.accepted_at)
+            metrics.first_attempt_delay.observe(delay_ms / 1000)
+        if result.outcome is Outcome.DELIVERED:
+            metrics.end_to_end.observe(max(0, finished_at - delivery.accepted_at) / 1000)
+            self._log.debug("attempt.delivered", **_fields(attempt, result))
+        else:
+            self._log.info("attempt.failed", **_fields(attempt, result))
+
+
+def _refused(refusal: RequestRefused) -> AttemptResult:
+    return AttemptResult(
+        outcome=Outcome.BLOCKED, detail=refusal.detail, blocked_reason=refusal.reason
+    )
+
+
+def _fields(attempt: Attempt, result: AttemptResult) -> dict[str, object]:
+    return {
+        "webhook_id": attempt.delivery.webhook_id,
+        "subscription": attempt.delivery.subscription,
+        "sequence": attempt.delivery.sequence,
+        "attempt": attempt.number,
+        "outcome": result.outcome.value,
+        "status": result.status,
+        "duration_ms": result.duration_ms,
+        "detail": result.detail,
+    }

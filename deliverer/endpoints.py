@@ -1,0 +1,206 @@
+"""What the deliverer knows of subscriptions: policy for the machine, endpoint for an attempt.
+
+The registry table of the partitions this process owns feeds `changed`. Policies are compiled once
+per version; the sealed part (URL, headers, secrets) is opened at attempt time only and kept in a
+bounded cache, so a process that owns 100,000 subscriptions does not hold 100,000 secrets.
+"""
+
+import base64
+from collections import OrderedDict
+from collections.abc import Callable
+
+import msgspec
+from structlog.typing import FilteringBoundLogger
+
+from chassis.vault import Tampered, UnknownKey, Vault
+from deliverer.policy.items import SubscriptionPolicy
+from deliverer.request import Recipient, RequestRefused, recipient_of
+from schemas.registry import (
+    SealedFields,
+    SubscriptionRecord,
+    decode_sealed,
+    decode_subscription,
+    parse_registry_key,
+)
+
+OPENED_MAX = 10_000
+
+
+class RegistryEntry(msgspec.Struct, frozen=True):
+    """A registry record as the table keeps it; `subscription` is None for the other kinds."""
+
+    raw: bytes
+    subscription: SubscriptionRecord | None
+
+
+class Endpoint(msgspec.Struct, frozen=True):
+    """Where and how an attempt goes, as the registry says right now. Holds secrets: never log it.
+
+    `secrets` are the texts to mask in whatever the receiver answers.
+    """
+
+    recipient: Recipient | RequestRefused
+    secrets: tuple[str, ...]
+
+    def __repr__(self) -> str:
+        return "Endpoint(…)"
+
+
+class Absent(msgspec.Struct, frozen=True):
+    """The subscription is gone, disabled or not yet known: no attempt."""
+
+
+class VaultClosed(msgspec.Struct, frozen=True):
+    """The sealed part cannot be opened with the keys of this process."""
+
+    reason: str
+
+
+def decode_entry(key: bytes, value: bytes) -> RegistryEntry:
+    """Decode one registry record for the table; ValueError keeps the last good one."""
+    parsed = parse_registry_key(key)
+    if parsed is None or parsed.kind != "subscription":
+        return RegistryEntry(b"", None)
+    decoded = decode_subscription(value)
+    if not isinstance(decoded, SubscriptionRecord):
+        raise ValueError("subscription record cannot be read")  # noqa: TRY004 - its value is wrong
+    return RegistryEntry(value, decoded)
+
+
+class _Known:
+    """One subscription of a partition, as compiled from its record."""
+
+    __slots__ = ("is_closed", "key", "policy", "record")
+
+    def __init__(self, key: bytes, record: SubscriptionRecord) -> None:
+        self.key = key
+        self.record = record
+        self.policy = _policy(record)
+        self.is_closed = False
+
+
+class PartitionEndpoints:
+    """The subscriptions of one partition; satisfies the machine's `Subscriptions`."""
+
+    def __init__(self, vault: Vault, *, opened: "OpenedCache", log: FilteringBoundLogger) -> None:
+        self._vault = vault
+        self._opened = opened
+        self._log = log
+        self._known: dict[str, _Known] = {}
+        self._listener: Callable[[str], None] | None = None
+
+    def listen(self, listener: Callable[[str], None] | None) -> None:
+        """Tell one listener the id of each subscription that changed."""
+        self._listener = listener
+
+    def policy(self, subscription: str) -> SubscriptionPolicy | None:
+        """Return the policy of a subscription, None when it is absent."""
+        known = self._known.get(subscription)
+        if known is None or known.record.deleted:
+            return None
+        return known.policy
+
+    def key_of(self, subscription: str) -> bytes | None:
+        """Return the registry key of a subscription."""
+        known = self._known.get(subscription)
+        return None if known is None else known.key
+
+    def changed(self, key: bytes, entry: RegistryEntry | None) -> None:
+        """Take a registry record the table has read; None is a tombstone."""
+        parsed = parse_registry_key(key)
+        if parsed is None or parsed.kind != "subscription":
+            return
+        record = None if entry is None else entry.subscription
+        if record is None:
+            self._known.pop(parsed.id, None)
+        else:
+            self._known[parsed.id] = _Known(key, record)
+        self._opened.forget(key)
+        if self._listener is not None:
+            self._listener(parsed.id)
+
+    def endpoint(self, subscription: str) -> Endpoint | Absent | VaultClosed:
+        """Look up where an attempt goes now, opening the sealed part when needed."""
+        known = self._known.get(subscription)
+        if known is None or known.record.deleted or known.record.status == "disabled":
+            return Absent()
+        if known.is_closed:
+            return VaultClosed("vault")
+        kept = self._opened.get(known.key)
+        if kept is not None:
+            return kept
+        opened = self._open(known)
+        if isinstance(opened, Endpoint):
+            self._opened.put(known.key, opened)
+        return opened
+
+    def _open(self, known: _Known) -> Endpoint | VaultClosed:
+        try:
+            fields = open_sealed(self._vault, known.record.sealed, key=known.key)
+        except (UnknownKey, Tampered, ValueError) as fault:
+            known.is_closed = True
+            known.policy = _policy(known.record, is_held=True)
+            reason = type(fault).__name__
+            self._log.error("endpoint.vault_closed", subscription=known.record.id, cause=reason)
+            if self._listener is not None:
+                self._listener(known.record.id)
+            return VaultClosed(reason)
+        record = known.record
+        recipient = recipient_of(fields, format=record.format, timeout_s=record.timeout_s)
+        return Endpoint(recipient, secrets_of(fields))
+
+
+class OpenedCache:
+    """Keep the most recently used opened secrets, at most so many."""
+
+    def __init__(self, entries_max: int = OPENED_MAX) -> None:
+        self._max = entries_max
+        self._entries: OrderedDict[bytes, Endpoint] = OrderedDict()
+
+    def get(self, key: bytes) -> Endpoint | None:
+        """Return the opened endpoint of a registry key, if still here."""
+        found = self._entries.get(key)
+        if found is not None:
+            self._entries.move_to_end(key)
+        return found
+
+    def put(self, key: bytes, endpoint: Endpoint) -> None:
+        """Keep an opened endpoint; the least recently used go."""
+        self._entries[key] = endpoint
+        self._entries.move_to_end(key)
+        while len(self._entries) > self._max:
+            self._entries.popitem(last=False)
+
+    def forget(self, key: bytes) -> None:
+        """Drop the opened endpoint of a record that changed."""
+        self._entries.pop(key, None)
+
+
+def open_sealed(vault: Vault, sealed: str, *, key: bytes) -> SealedFields:
+    """Open the sealed part of a subscription record; ValueError when it is not what we seal."""
+    plain = vault.open(base64.b64decode(sealed, validate=True), aad=key)
+    fields = decode_sealed(plain)
+    if not isinstance(fields, SealedFields):
+        raise ValueError("sealed fields cannot be read")  # noqa: TRY004 - its value is wrong
+    return fields
+
+
+def secrets_of(fields: SealedFields) -> tuple[str, ...]:
+    """List the texts of a subscription that must never show: secrets, header values."""
+    tokens = [fields.secret, *(previous.secret for previous in fields.previous)]
+    bare = [token.partition("_")[2] for token in tokens]
+    return (*tokens, *bare, *fields.headers.values())
+
+
+def _policy(record: SubscriptionRecord, *, is_held: bool = False) -> SubscriptionPolicy:
+    status = "paused" if is_held and record.status == "active" else record.status
+    return SubscriptionPolicy(
+        status=status,
+        lane_epoch=record.lane_epoch,
+        drop_before=record.drop_before,
+        modes={int(epoch): mode for epoch, mode in record.orderings.items()}
+        | {record.lane_epoch: record.ordering},
+        schedule_ms=tuple(round(delay_s * 1000) for delay_s in record.retry.schedule_s),
+        max_age_ms=record.retry.max_age_s * 1000,
+        max_in_flight=record.max_in_flight,
+    )

@@ -1,0 +1,29 @@
+"""Decide whether a partition may still start attempts (PROTOCOL C6), pure.
+
+A process that lost its network keeps its state and believes itself the owner. So every start needs
+a fresh proof that the brokers still see it as one: the takeover, or the begin of a tick that was
+committed with offsets. Times are monotonic seconds.
+"""
+
+LEASE_S = 10.0
+REGISTRY_SILENCE_S = 3.0
+
+
+class Lease:
+    """Remember the last proof of ownership of one partition."""
+
+    def __init__(self, proven_at: float) -> None:
+        self._proven_at = proven_at
+
+    def prove(self, at: float) -> None:
+        """Note a proof; `at` is when the step that proved it began, never when it ended."""
+        self._proven_at = max(self._proven_at, at)
+
+    def is_fresh(self, now: float) -> bool:
+        """Tell whether the last proof is young enough to start an attempt."""
+        return now - self._proven_at <= LEASE_S
+
+    @staticmethod
+    def is_registry_fresh(silence_s: float) -> bool:
+        """Tell whether the registry's reader heard from a broker lately: P9 hangs on it."""
+        return silence_s <= REGISTRY_SILENCE_S

@@ -1,0 +1,102 @@
+"""Refresh the gauges that describe the process, on the event loop, every few seconds.
+
+Not at scrape time: a scrape is rendered in a thread, and the lanes change under its hands.
+"""
+
+import asyncio
+from collections.abc import Callable, Iterable
+from typing import Protocol
+
+from deliverer.metrics import LANE_STATES, DelivererMetrics
+from deliverer.policy.items import Counts
+
+INTERVAL_S = 5.0
+
+
+class Sampled(Protocol):
+    """What a partition tells about itself."""
+
+    def lanes_by_state(self) -> dict[str, int]:
+        """Count lanes by state."""
+
+
+class SampledTable(Protocol):
+    """What the registry's table tells about itself."""
+
+    @property
+    def records(self) -> int:
+        """Count the keys in memory."""
+
+    def seconds_since_fetch(self) -> float:
+        """Return how long no broker has answered."""
+
+
+class Sampler:
+    """Component: one task that sets the gauges."""
+
+    def __init__(
+        self,
+        metrics: DelivererMetrics,
+        *,
+        partitions: Callable[[], Iterable[Sampled]],
+        table: SampledTable,
+    ) -> None:
+        self._metrics = metrics
+        self._partitions = partitions
+        self._table = table
+        self._task: asyncio.Task[None] | None = None
+
+    async def start(self) -> None:
+        """Begin to sample."""
+        if self._task is None:
+            self._task = asyncio.create_task(self._run(), name="sampler")
+
+    async def drain(self, deadline_s: float) -> None:
+        """Go on: a drain is worth seeing."""
+
+    async def stop(self) -> None:
+        """End the task."""
+        task, self._task = self._task, None
+        if task is not None:
+            task.cancel()
+            await asyncio.wait({task})
+
+    async def wait_failed(self) -> BaseException:
+        """Wait until the task crashes."""
+        if self._task is None:
+            return RuntimeError("the sampler was not started")
+        await asyncio.wait({self._task})
+        if self._task is None or self._task.cancelled():
+            return asyncio.CancelledError()
+        return self._task.exception() or RuntimeError("the sampler ended")
+
+    async def _run(self) -> None:
+        while True:
+            self.sample()
+            await asyncio.sleep(INTERVAL_S)
+
+    def sample(self) -> None:
+        """Set every gauge once."""
+        lanes = dict.fromkeys(LANE_STATES, 0)
+        for partition in self._partitions():
+            for state, count in partition.lanes_by_state().items():
+                lanes[state] += count
+        for state, count in lanes.items():
+            self._metrics.lanes[state].set(count)
+        self._metrics.registry_records.set(self._table.records)
+        self._metrics.registry_lag.set(self._table.seconds_since_fetch())
+
+
+class DropCounter:
+    """Turn a machine's growing counts into increments of the counters."""
+
+    def __init__(self, metrics: DelivererMetrics) -> None:
+        self._metrics = metrics
+        self._disabled = 0
+        self._deleted = 0
+
+    def note(self, counts: Counts) -> None:
+        """Count what was dropped since the last call."""
+        self._metrics.dropped["disabled"].inc(counts.dropped_disabled - self._disabled)
+        self._metrics.dropped["deleted"].inc(counts.dropped_deleted - self._deleted)
+        self._disabled, self._deleted = counts.dropped_disabled, counts.dropped_deleted

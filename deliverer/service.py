@@ -1,0 +1,207 @@
+"""The composition root of the deliverer: which parts there are, and who knows whom."""
+
+from collections.abc import Callable, Sequence
+from typing import Final, NamedTuple
+
+from prometheus_client import CollectorRegistry
+
+from chassis import kafka, logs
+from chassis.admin import AdminServer
+from chassis.clock import Clock, SystemClock
+from chassis.lifecycle import Component, command
+from chassis.metrics import LoopLag, make_registry
+from chassis.ownership import Ownership, OwnershipHooks
+from chassis.table import Table
+from chassis.table_writer import TableWriter, system_jitter
+from chassis.tick import TickProducer
+from chassis.vault import Vault
+from deliverer.attempts import Attempter
+from deliverer.components import Membership, Preconditions, RegistryReader, Sending
+from deliverer.delays import DelayReader
+from deliverer.disabling import Disabler
+from deliverer.endpoints import OpenedCache, RegistryEntry, decode_entry
+from deliverer.metrics import DelivererMetrics
+from deliverer.parts import Parts
+from deliverer.policy.items import Limits
+from deliverer.records import TopicNames
+from deliverer.registry import Registry
+from deliverer.sampling import Sampler
+from deliverer.sender.sender import HttpSender
+from deliverer.settings import DelivererSettings
+from deliverer.slots import ByteBudget, Slots
+from deliverer.state import StateReader
+from deliverer.worker import PartitionWorker
+from schemas.topics import TopicPlan, plan, topic_name, transactional_id
+
+NAME: Final = "deliverer"
+CLIENT_ID: Final = "hooklane-deliverer"
+READY_LAG_S: Final = 30.0
+
+
+async def build(settings: DelivererSettings) -> Sequence[Component]:
+    """Wire the deliverer; the order is that of the start."""
+    clock = SystemClock()
+    instruments = make_registry(NAME)
+    metrics = DelivererMetrics(instruments)
+    names = TopicNames.of(settings.topics.prefix)
+    reading = _reading(settings, names, clock)
+    sender = HttpSender(
+        settings.egress.policy(),
+        ca_file=settings.egress.ca_file,
+        on_connection=lambda is_reused: metrics.connections[is_reused].inc(),
+    )
+    delays = DelayReader(
+        lambda: kafka.consumer(settings.kafka, client_id=f"{CLIENT_ID}-delays"),
+        topics=names.tiers,
+        log=logs.get("delays"),
+    )
+    parts = Parts(
+        topics=names,
+        group_id=group_of(settings),
+        clock=clock,
+        log=logs.get("worker"),
+        metrics=metrics,
+        slots=Slots(settings.deliverer.max_in_flight),
+        budget=ByteBudget(settings.deliverer.buffer_bytes),
+        limits=Limits(buffer_bytes=settings.deliverer.buffer_bytes),
+        jitter=system_jitter,
+        delays=delays,
+        registry=reading.registry,
+        reader=_state_reader(settings, names),
+        attempts=Attempter(sender, clock=clock, metrics=metrics, log=logs.get("attempts")),
+        disabling=reading.disabler,
+        make_writer=lambda partition: _tick_producer(settings, partition, clock),
+    )
+    membership = Membership(
+        lambda make_actor: _ownership(settings, names, metrics, make_actor),
+        make_worker=lambda partition, group: PartitionWorker(partition, parts, group),
+        drain_s=settings.deliverer.drain_s,
+    )
+    return [
+        _admin(settings, instruments, reading.table, membership.ownership),
+        LoopLag(instruments, clock=clock),
+        Preconditions(settings.kafka, _plans(settings), log=logs.get(NAME)),
+        RegistryReader(reading.table, reading.writer, reading.disabler),
+        Sending(sender),
+        delays,
+        Sampler(metrics, partitions=membership.workers, table=reading.table),
+        membership,
+    ]
+
+
+def group_of(settings: DelivererSettings) -> str:
+    """Name the consumer group of a deployment's deliverers."""
+    return f"{settings.topics.prefix}-deliverer"
+
+
+class _Reading(NamedTuple):
+    table: Table[RegistryEntry]
+    writer: TableWriter[RegistryEntry]
+    registry: Registry
+    disabler: Disabler
+
+
+def _reading(settings: DelivererSettings, names: TopicNames, clock: Clock) -> _Reading:
+    prefix = settings.topics.prefix
+
+    def changed(partition: int, key: bytes, entry: RegistryEntry | None) -> None:
+        registry.changed(partition, key, entry)
+
+    table: Table[RegistryEntry] = Table(
+        settings.kafka,
+        topic=names.registry,
+        decode=decode_entry,
+        client_id=CLIENT_ID,
+        log=logs.get("registry"),
+        on_change=changed,
+        clock=clock,
+    )
+    writer = TableWriter(
+        settings.kafka,
+        table,
+        transactional_id=lambda partition: transactional_id(prefix, "registry", partition),
+        client_id=f"{CLIENT_ID}-registry",
+        clock=clock,
+    )
+    registry = Registry(
+        table,
+        Vault(settings.vault.key_ring()),
+        opened=OpenedCache(),
+        log=logs.get("registry"),
+    )
+    disabler = Disabler(table, writer, clock=clock, log=logs.get("disabling"))
+    return _Reading(table, writer, registry, disabler)
+
+
+def _state_reader(settings: DelivererSettings, names: TopicNames) -> StateReader:
+    return StateReader(
+        lambda: kafka.consumer(settings.kafka, client_id=f"{CLIENT_ID}-state"),
+        lambda: kafka.admin(settings.kafka, client_id=f"{CLIENT_ID}-state"),
+        lanes_topic=names.lanes,
+        deliveries_topic=names.deliveries,
+        tier_topics=names.tiers,
+        group=group_of(settings),
+    )
+
+
+def _tick_producer(settings: DelivererSettings, partition: int, clock: Clock) -> TickProducer:
+    return TickProducer(
+        settings.kafka,
+        transactional_id=transactional_id(settings.topics.prefix, "deliverer", partition),
+        client_id=f"{CLIENT_ID}-{partition}",
+        clock=clock,
+    )
+
+
+def _ownership(
+    settings: DelivererSettings,
+    names: TopicNames,
+    metrics: DelivererMetrics,
+    make_actor: Callable[[int], PartitionWorker],
+) -> Ownership:
+    return Ownership(
+        settings.kafka,
+        topic=names.deliveries,
+        group=group_of(settings),
+        client_id=CLIENT_ID,
+        make_actor=make_actor,
+        log=logs.get("ownership"),
+        drain_s=settings.deliverer.drain_s,
+        hooks=_Hooks(metrics),
+    )
+
+
+class _Hooks(OwnershipHooks):
+    """Counts rebalances."""
+
+    def __init__(self, metrics: DelivererMetrics) -> None:
+        self._metrics = metrics
+
+    def on_assigned(self, owned: int, *, gained: int, lost: int) -> None:
+        """Count an assignment of the group."""
+        self._metrics.rebalances.inc()
+
+
+def _admin(
+    settings: DelivererSettings,
+    instruments: CollectorRegistry,
+    table: Table[RegistryEntry],
+    ownership: Ownership,
+) -> AdminServer:
+    def is_registry_fresh() -> bool | str:
+        if not table.is_caught_up:
+            return "the registry is still being read"
+        is_fresh = table.seconds_since_fetch() < READY_LAG_S
+        return is_fresh or "the registry was not read for a while"
+
+    checks = {**ownership.checks(), "registry": is_registry_fresh}
+    return AdminServer(settings.admin, checks=checks, registry=instruments)
+
+
+def _plans(settings: DelivererSettings) -> list[TopicPlan]:
+    topics = settings.topics
+    every = plan(topics.prefix, topics.partitions, topics.replication_factor)
+    return [one for one in every if one.name != topic_name(topics.prefix, "events")]
+
+
+main = command(DelivererSettings, build, name=NAME)

@@ -1,0 +1,377 @@
+"""Run one partition: feed the machine, carry out what it decides, commit. Decides nothing itself.
+
+Everything of a partition happens on the event loop in `_step`, which is called soon after whatever
+may have changed something: records, the end of an attempt or a tick, a timer, the registry, a free
+slot. A step hands over what arrived, wakes what is due, starts what may start, and begins a tick
+when there is something to write.
+
+States: *running*; *drained* (revoked: starts and commits nothing until `resume`); *in doubt* (the
+fate of a tick is unknown: starts nothing, PROTOCOL C4); *dead* (not ours any more: attempts cut,
+results dropped).
+"""
+
+import asyncio
+from collections.abc import Sequence
+from contextlib import suppress
+
+from aiokafka import ConsumerRecord
+
+from chassis.seats import CloseReason
+from deliverer.arrivals import Arrivals, TierArrivals
+from deliverer.commits import Commits
+from deliverer.endpoints import PartitionEndpoints
+from deliverer.lease import Lease
+from deliverer.parts import Group, Parts
+from deliverer.policy.items import Attempt, AttemptReport
+from deliverer.policy.machine import Machine
+from deliverer.report import cut_off, is_failure
+from deliverer.running import RunningAttempts
+from deliverer.slots import Ticket
+from deliverer.state import recovered
+from deliverer.ticking import Lost, Ticker
+from schemas.outcome import Outcome
+from schemas.topics import TIERS
+
+STEP_S_MAX = 1.0
+"""A step comes at least so often: bounds what a jumping clock or a silent registry can delay."""
+REGISTRY_WAIT_S = 5.0
+CUT_S = 2.0
+LAST_TICK_S = 5.0
+
+
+class Life:
+    """What a partition has from its takeover to its end."""
+
+    def __init__(
+        self, machine: Machine, *, endpoints: PartitionEndpoints, lease: Lease, commits: Commits
+    ) -> None:
+        self.machine = machine
+        self.endpoints = endpoints
+        self.lease = lease
+        self.commits = commits
+
+
+class PartitionWorker:
+    """The actor of one partition of `deliveries`."""
+
+    def __init__(self, partition: int, parts: Parts, group: Group) -> None:
+        self._partition = partition
+        self._parts = parts
+        self._group = group
+        self._ticker = Ticker(
+            partition,
+            make_writer=parts.make_writer,
+            reader=parts.reader,
+            ask_group=group.ask_group,
+            topic=parts.topics.deliveries,
+            group=parts.group_id,
+            clock=parts.clock,
+            log=parts.log,
+        )
+        self._arrivals = Arrivals(parts.topics)
+        self._tier_arrivals = TierArrivals(parts.topics)
+        self._running = RunningAttempts(fail=self._attempt_failed)
+        self._life: Life | None = None
+        self._registry_wait: asyncio.Task[None] | None = None
+        self._timer: asyncio.TimerHandle | None = None
+        self._is_poked = False
+        self._had_room = True
+        self._may_start = True
+        self._is_leaving = False
+        self._is_drained = False
+        self.is_dead = False
+        self.needs_takeover = False
+
+    # ---- the actor (chassis.ownership)
+
+    async def take_over(self) -> int:
+        """Claim, read what the former owner committed, and stand where its last tick ended."""
+        parts = self._parts
+        claimed_at = parts.clock.monotonic()
+        await self._ticker.claim()
+        endpoints = await parts.registry.take_over(self._partition)
+        state = await parts.reader.read(self._partition)
+        machine = Machine(
+            partition_state=recovered(state),
+            subscriptions=endpoints,
+            limits=parts.limits,
+            tiers=tuple(tier.delay_ms for tier in TIERS),
+            jitter=parts.jitter,
+        )
+        self._ticker.begin(state.mark, machine.head_position)
+        lease = Lease(claimed_at)
+        commits = Commits(
+            self._partition,
+            parts,
+            self._ticker,
+            machine=machine,
+            endpoints=endpoints,
+            lease=lease,
+            ended=self._tick_ended,
+        )
+        self._life = Life(machine, endpoints=endpoints, lease=lease, commits=commits)
+        endpoints.listen(self._registry_changed)
+        positions = [machine.tier_position(tier) for tier in range(len(TIERS))]
+        parts.delays.add(self._partition, positions, self)
+        self._poke()
+        return machine.head_position
+
+    @property
+    def position(self) -> int:
+        """Return the next offset of `deliveries` this partition wants."""
+        if self._life is None:
+            return 0
+        return max(self._life.machine.head_position, self._arrivals.end)
+
+    def has_room(self) -> bool:
+        """Tell whether more of `deliveries` may come; not while a batch waits for the registry."""
+        self._had_room = self._has_room()
+        return self._had_room
+
+    def feed(self, records: list[ConsumerRecord], end: int) -> None:
+        """Take records of `deliveries`; `end` is the consumer's position after them."""
+        if not self.is_dead:
+            self._arrivals.add(records, end)
+            self._poke()
+
+    async def drain(self, deadline_s: float) -> None:
+        """Start nothing more, wait for what runs, commit a last tick."""
+        self._may_start = False
+        await self._running.wait(deadline_s)
+        await self._last_ticks()
+        self._is_drained = True
+
+    def resume(self) -> None:
+        """Go on after a rebalance that left the partition here."""
+        self._may_start = not self._is_leaving
+        self._is_drained = False
+        self._poke()
+
+    async def leave(self, deadline_s: float) -> None:
+        """Start nothing more for good, wait for what runs: the process is about to end."""
+        self._is_leaving = True
+        self._may_start = False
+        await self._running.wait(deadline_s)
+
+    async def close(self, reason: CloseReason) -> None:
+        """End; `stop` cuts what still runs, counts it as cancelled and commits that."""
+        self._may_start = False
+        if reason == "stop" and not self.is_dead:
+            await self._running.cut(CUT_S)
+            await self._last_ticks()
+        self._die(needs_takeover=self.needs_takeover)
+        await self._running.cut(CUT_S)
+        if self._life is not None:
+            await self._life.commits.cancel()
+        await self._ticker.retire()
+        await self._parts.disabling.forget(self._partition)
+        await self._parts.registry.disown(self._partition)
+
+    # ---- the delay topics (deliverer.delays.TierFeed)
+
+    def can_read_tier(self, tier: int) -> bool:
+        """Tell whether more of a delay topic may come."""
+        if self._life is None or self.is_dead or self._tier_arrivals.has(tier):
+            return False
+        has_budget = self._parts.budget.has_room(self._partition)
+        return has_budget and self._life.machine.can_read_tier(tier)
+
+    def feed_tier(self, tier: int, records: Sequence[ConsumerRecord], end: int) -> None:
+        """Take records of a delay topic."""
+        if not self.is_dead:
+            self._tier_arrivals.add(tier, records, end)
+            self._poke()
+
+    def lanes_by_state(self) -> dict[str, int]:
+        """Count this partition's lanes, for the gauges."""
+        return {} if self._life is None else self._life.machine.lanes_by_state()
+
+    # ---- the step
+
+    def _poke(self) -> None:
+        if not self._is_poked and not self.is_dead:
+            self._is_poked = True
+            asyncio.get_running_loop().call_soon(self._run_step)
+
+    def _run_step(self) -> None:
+        self._is_poked = False
+        life = self._life
+        if self.is_dead or life is None:
+            return
+        try:
+            self._step(life)
+        except Exception:  # a defect ends this partition, not the others
+            self._parts.log.exception("worker.failed", partition=self._partition)
+            self._die(needs_takeover=True)
+
+    def _step(self, life: Life) -> None:
+        now_ms = self._parts.clock.now_ms()
+        if not self._take_arrivals(life, now_ms):
+            self._parts.log.error("worker.zombie", partition=self._partition)
+            self._die(needs_takeover=False)
+            return
+        wake_ms = life.machine.wake(now_ms)
+        wants_lease = self._start(life, now_ms)
+        tick_s = self._tick(life, is_forced=wants_lease)
+        self._parts.budget.report(self._partition, life.machine.buffered_bytes)
+        if not self._had_room and self._has_room():
+            self._had_room = True
+            self._group.wake()
+        wake_s = STEP_S_MAX if wake_ms is None else (wake_ms - now_ms) / 1000
+        self._arm(min(wake_s, tick_s, STEP_S_MAX))
+
+    def _take_arrivals(self, life: Life, now_ms: int) -> bool:
+        reached = self._parts.registry.position(self._partition)
+        life.commits.set_aside(self._arrivals.hand_over(life.machine, reached=reached, now=now_ms))
+        if not self._arrivals.is_empty and self._registry_wait is None:
+            self._registry_wait = asyncio.create_task(self._wait_for_registry())
+        aside = self._tier_arrivals.hand_over(life.machine, now=now_ms)
+        if aside is None:
+            return False
+        life.commits.set_aside(aside)
+        return True
+
+    def _start(self, life: Life, now_ms: int) -> bool:
+        """Start what may start; return whether something waits for a fresh lease (C6)."""
+        if not self._may_start or life.commits.is_in_doubt:
+            return False
+        if not life.lease.is_registry_fresh(self._parts.registry.silence_s(self._partition)):
+            return False
+        if not life.lease.is_fresh(self._parts.clock.monotonic()):
+            return _wants_start(life.machine, now_ms)
+        slots = self._parts.slots
+        is_refused = False
+
+        def admits(subscription: str) -> bool:
+            nonlocal is_refused
+            is_admitted = slots.admits(subscription)
+            is_refused = is_refused or not is_admitted
+            return is_admitted
+
+        while (attempt := life.machine.next_start(now_ms, admits=admits)) is not None:
+            self._begin_attempt(life, attempt)
+        if is_refused:
+            slots.wait(self._poke)
+        return False
+
+    def _tick(self, life: Life, *, is_forced: bool) -> float:
+        """Begin a tick if one is due; return in how many seconds the next one may be."""
+        if self._is_drained or life.commits.is_open:
+            return STEP_S_MAX
+        due_s = 0.0 if is_forced else life.commits.due_in(self._parts.clock.monotonic())
+        if due_s > 0:
+            return due_s
+        life.commits.begin()
+        return STEP_S_MAX
+
+    def _arm(self, delay_s: float) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        loop = asyncio.get_running_loop()
+        self._timer = loop.call_later(max(0.0, delay_s), self._poke)
+
+    # ---- what happens meanwhile
+
+    def _begin_attempt(self, life: Life, attempt: Attempt) -> None:
+        ticket = self._parts.slots.take(attempt.delivery.subscription)
+        self._parts.metrics.in_flight.set(self._parts.slots.in_flight)
+        started_at = self._parts.clock.now_ms()
+        work = self._parts.attempts.make(attempt, life.endpoints)
+        self._running.start(
+            work, lambda report: self._ended(attempt, report, ticket, started_at=started_at)
+        )
+
+    def _ended(
+        self, attempt: Attempt, report: AttemptReport | None, ticket: Ticket, *, started_at: int
+    ) -> None:
+        """Take the end of an attempt; a report of None is one that was cut off (A6)."""
+        parts, life = self._parts, self._life
+        if report is not None:
+            parts.slots.judge(attempt.delivery.subscription, has_failed=is_failure(report))
+        parts.slots.release(ticket)
+        parts.metrics.in_flight.set(parts.slots.in_flight)
+        if self.is_dead or life is None:
+            return
+        now_ms = parts.clock.now_ms()
+        if report is None:
+            report = cut_off(Outcome.CANCELLED, started_at=started_at, finished_at=now_ms)
+        for notice in life.machine.finish(attempt, report, now_ms):
+            life.commits.note(notice)
+        self._poke()
+
+    def _attempt_failed(self, fault: BaseException) -> None:
+        self._parts.log.error("attempt.crashed", partition=self._partition, exc_info=fault)
+
+    def _registry_changed(self, subscription: str) -> None:
+        if self._life is not None and not self.is_dead:
+            now_ms = self._parts.clock.now_ms()
+            self._life.machine.registry_changed(subscription, now_ms)
+            self._poke()
+
+    async def _wait_for_registry(self) -> None:
+        """Wait until the table reaches what the next batch asks for (R1), then step again."""
+        needed = self._arrivals.needs_registry
+        registry = self._parts.registry
+        if not await registry.wait_for(self._partition, needed, timeout_s=REGISTRY_WAIT_S):
+            self._parts.log.error(
+                "worker.registry_behind", partition=self._partition, needed=needed
+            )
+        self._registry_wait = None
+        self._poke()
+
+    def _tick_ended(self, lost: Lost | None) -> None:
+        if lost is None:
+            self._poke()
+            return
+        self._parts.log.error("worker.lost", partition=self._partition, cause=lost.cause)
+        self._die(needs_takeover=lost.needs_takeover)
+
+    async def _last_ticks(self) -> None:
+        """Commit what is left, bounded; what does not land is repeated by the next owner."""
+        life = self._life
+        if life is None:
+            return
+        with suppress(TimeoutError):
+            async with asyncio.timeout(LAST_TICK_S):
+                await life.commits.wait()
+                while life.commits.has_output and not self.is_dead:
+                    if not life.commits.is_open:
+                        life.commits.begin()
+                    await life.commits.wait()
+
+    def _die(self, *, needs_takeover: bool) -> None:
+        """Stop being the owner: no start, no result, no tick from here on."""
+        if self.is_dead:
+            return
+        self.is_dead = True
+        self.needs_takeover = needs_takeover
+        if self._timer is not None:
+            self._timer.cancel()
+        if self._registry_wait is not None:
+            self._registry_wait.cancel()
+        if self._life is not None:
+            self._life.endpoints.listen(None)
+        self._running.cancel()
+        self._parts.delays.remove(self._partition)
+        self._parts.budget.forget(self._partition)
+        self._parts.slots.leave(self._poke)
+        self._group.wake()
+
+    def _has_room(self) -> bool:
+        life = self._life
+        if life is None or self.is_dead or not self._arrivals.is_empty:
+            return False
+        return life.machine.can_read_head() and self._parts.budget.has_room(self._partition)
+
+
+def _wants_start(machine: Machine, now_ms: int) -> bool:
+    """Ask whether anything would start if it might; nothing does."""
+    is_wanted = False
+
+    def refuse(_subscription: str) -> bool:
+        nonlocal is_wanted
+        is_wanted = True
+        return False
+
+    machine.next_start(now_ms, admits=refuse)
+    return is_wanted
