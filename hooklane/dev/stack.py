@@ -196,7 +196,7 @@ class DevStack:
     def _farewell(self, hook_url: str) -> str:
         plan, paint = self._plan, self._paint
         rows = [
-            ("API", f"{plan.gateway_url}/v1  (described at {plan.gateway_url}/docs)"),
+            ("API", f"{plan.gateway_url}/v1"),
             ("receiver", f"{hook_url}  secret {self._secret}"),
             ("Kafka", f"{plan.bootstrap_servers}  topics {plan.prefix}.*"),
             *((name, f"{plan.admin_url(name)}/metrics  /readyz") for name in reversed(SERVICES)),
