@@ -213,11 +213,12 @@ class BatchingPublisher:
         except (KafkaUnavailable, TimeoutError) as error:
             self._log.warning("gateway.produce_failed", partition=partition, error=str(error))
             self._give_up(appender)
-            for waiter in batch:
+        else:
+            for index, waiter in enumerate(batch):
+                waiter.resolve(Published(partition, base_offset + index))
+        finally:
+            for waiter in batch:  # those of a batch that failed or was cut off by a stop
                 waiter.resolve(NotPublished(was_tried=True))
-            return
-        for index, waiter in enumerate(batch):
-            waiter.resolve(Published(partition, base_offset + index))
 
     def _give_up(self, appender: Appender) -> None:
         """Retire a producer once, beside whatever comes after it."""

@@ -80,8 +80,8 @@ class MemoryRegistry:
 class ScriptedAppender:
     """A producer of which a test decides when and how each batch ends."""
 
-    def __init__(self, log: list[str], *, fails_start: bool = False) -> None:
-        self.log = log
+    def __init__(self, moved: asyncio.Event, *, fails_start: bool = False) -> None:
+        self.moved = moved
         self.batches: list[list[Record]] = []
         self.fails_start = fails_start
         self.answers: asyncio.Queue[int | KafkaUnavailable] = asyncio.Queue()
@@ -89,13 +89,14 @@ class ScriptedAppender:
 
     async def start(self) -> None:
         """Connect, or fail when the test wants."""
-        self.log.append("start")
+        self.moved.set()
         if self.fails_start:
             raise KafkaUnavailable("no broker")
 
     async def append(self, records: Sequence[Record]) -> int:
         """Wait for the answer that the test gives."""
         self.batches.append(list(records))
+        self.moved.set()
         answer = await self.answers.get()
         if isinstance(answer, KafkaUnavailable):
             raise answer
@@ -103,5 +104,4 @@ class ScriptedAppender:
 
     async def retire(self) -> None:
         """End."""
-        self.log.append("retire")
         self.is_retired = True
