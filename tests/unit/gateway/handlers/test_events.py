@@ -1,0 +1,294 @@
+"""`POST /v1/events` and `POST /v1/events/batch`, over fakes and a real socket."""
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import orjson
+import pytest
+
+from gateway.handlers.events import EventLimits
+from gateway.intake import Intake
+from gateway.publish import NotPublished
+from schemas.cloudevents import decode_event
+from schemas.event import Event
+from schemas.ids import webhook_id
+from schemas.topics import partition_of
+from tests.fakes.gateway_api import GatewayApi
+
+NATIVE = {"Content-Type": "application/json"}
+STRUCTURED = {"Content-Type": "application/cloudevents+json; charset=utf-8"}
+CE_BATCH = {"Content-Type": "application/cloudevents-batch+json"}
+CE = {"specversion": "1.0", "id": "1", "source": "/s", "type": "t", "subscriber": "acme"}
+PARTITION = partition_of(b"acme", 12)
+
+
+@pytest.fixture
+async def api() -> AsyncIterator[GatewayApi]:
+    """Serve the API."""
+    async with GatewayApi() as made:
+        yield made
+
+
+async def post(
+    api: GatewayApi, body: bytes | str, headers: dict[str, str], path: str = "/v1/events"
+) -> tuple[int, dict[str, object]]:
+    """Send a body and give status and document."""
+    data = body.encode() if isinstance(body, str) else body
+    async with api.client.post(path, data=data, headers=headers) as response:
+        return response.status, orjson.loads(await response.read())
+
+
+def only_event(api: GatewayApi) -> Event:
+    """Read the one record as fan-out reads it."""
+    (record,) = api.publisher.records
+    event = decode_event(record.key, record.value, record.headers)
+    assert isinstance(event, Event)
+    return event
+
+
+async def test_a_native_event_is_written_and_located(api: GatewayApi) -> None:
+    """The answer says where; the record is what a direct producer would have written."""
+    body = b'{"subscriber":"acme","type":"t","id":"1","data": {"n": 1e2} }'
+
+    status, answer = await post(api, body, NATIVE)
+
+    assert (status, answer) == (
+        202,
+        {
+            "id": "1",
+            "webhook_id": webhook_id("acme", "/hooklane", "1"),
+            "subscriber": "acme",
+            "partition": PARTITION,
+            "offset": 0,
+        },
+    )
+    (record,) = api.publisher.records
+    assert record.topic == "hooklane.events"
+    assert (record.partition, record.key, record.value) == (PARTITION, b"acme", b'{"n": 1e2}')
+    assert list(record.headers) == [
+        ("ce_specversion", b"1.0"),
+        ("ce_id", b"1"),
+        ("ce_source", b"/hooklane"),
+        ("ce_type", b"t"),
+        ("content-type", b"application/json"),
+    ]
+    assert api.counted("accepted") == 1
+
+
+async def test_an_idempotency_key_gives_the_same_ids_again(api: GatewayApi) -> None:
+    """The repeat is a record of its own; fan-out drops it by its id."""
+    headers = NATIVE | {"Idempotency-Key": "abc"}
+    body = '{"subscriber":"acme","type":"t"}'
+
+    _, first = await post(api, body, headers)
+    _, again = await post(api, body, headers)
+
+    assert first["id"] == again["id"]
+    assert first["webhook_id"] == again["webhook_id"]
+
+
+async def test_a_structured_event_is_taken(api: GatewayApi) -> None:
+    """The subscriber becomes the key."""
+    status, _ = await post(api, orjson.dumps(CE | {"data": [1]}), STRUCTURED)
+
+    assert status == 202
+    event = only_event(api)
+    assert (event.subscriber, event.data, event.extensions) == ("acme", b"[1]", {})
+
+
+async def test_a_binary_event_is_taken(api: GatewayApi) -> None:
+    """Attributes in headers, any bytes as data, the trace of the request with it."""
+    trace = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+    headers = {f"ce-{name}": value for name, value in CE.items()}
+    headers |= {"Content-Type": "application/octet-stream", "traceparent": trace}
+
+    status, _ = await post(api, b"\x00\xff", headers)
+
+    assert status == 202
+    event = only_event(api)
+    assert (event.data, event.datacontenttype) == (b"\x00\xff", "application/octet-stream")
+    assert event.extensions == {"traceparent": trace}
+
+
+@pytest.mark.parametrize(
+    ("body", "headers", "status", "code"),
+    [
+        ("{", NATIVE, 400, "invalid_json"),
+        ('{"a":1,"a":2}', NATIVE, 400, "invalid_json"),
+        ("{}", NATIVE, 422, "validation_failed"),
+        ("{}", STRUCTURED, 422, "validation_failed"),
+        ("{}", {"Content-Type": "text/plain"}, 415, "unsupported_media_type"),
+        ("{}", {"Content-Type": "multipart/form-data; boundary=x"}, 415, "unsupported_media_type"),
+        ("{}", {"Content-Type": "application/cloudevents+xml"}, 415, "unsupported_media_type"),
+        ("{}", {"Content-Type": "application/json; charset=utf-16"}, 415, "unsupported_media_type"),
+        ("{}", NATIVE | {"Content-Encoding": "gzip"}, 415, "unsupported_media_type"),
+        ("{}", NATIVE | {"Idempotency-Key": "a b"}, 400, "invalid_request"),
+        ("x" * 600_000, NATIVE, 413, "too_large"),
+        ('{"subscriber":"a","type":"t","data":"' + "x" * 262_144 + '"}', NATIVE, 413, "too_large"),
+        ("x" * 262_145, {"ce-id": "1", "Content-Type": "a/b"}, 413, "too_large"),
+        ("", {"ce-id": "1", "Content-Type": "a/b"}, 422, "validation_failed"),
+    ],
+)
+async def test_what_cannot_be_taken_is_told_as_a_problem(
+    api: GatewayApi, body: str, headers: dict[str, str], status: int, code: str
+) -> None:
+    """Nothing is written, and the answer does not quote the body."""
+    answered, problem = await post(api, body, headers)
+
+    assert (answered, problem["status"], problem["code"]) == (status, status, code)
+    assert api.publisher.records == []
+
+
+@pytest.mark.parametrize(("was_tried", "code"), [(False, "unavailable"), (True, "unknown")])
+async def test_no_answer_of_kafka_is_a_503_with_the_ids(
+    api: GatewayApi, was_tried: bool, code: str
+) -> None:
+    """With the id that was made, the client can repeat it without a duplicate."""
+    api.publisher.outcomes = [NotPublished(was_tried)]
+
+    async with api.client.post("/v1/events", json={"subscriber": "acme", "type": "t"}) as response:
+        problem = await response.json(content_type="application/problem+json")
+
+    assert (response.status, problem["code"]) == (503, code)
+    assert response.headers["Retry-After"] == "1"
+    assert problem["id"].startswith("evt_")
+    assert problem["webhook_id"].startswith("msg_")
+    assert api.counted("unavailable") == 1
+
+
+async def test_a_batch_reports_each_item(api: GatewayApi) -> None:
+    """One bad item does not cost the others; each one is counted."""
+    body = (
+        b'[{"subscriber":"acme","type":"t","id":"1","data":1.0},'
+        b'{"subscriber":"acme"},{"subscriber":"a","type":"t","subscriber":"b"},7,'
+        b'{"subscriber":"acme","type":"t","id":"2"}]'
+    )
+
+    status, answer = await post(api, body, NATIVE, "/v1/events/batch")
+
+    assert status == 202
+    items = answer["items"]
+    assert isinstance(items, list)
+    assert [(item["index"], item["status"]) for item in items] == [
+        (0, 202),
+        (1, 422),
+        (2, 400),
+        (3, 400),
+        (4, 202),
+    ]
+    assert items[0] == {
+        "index": 0,
+        "status": 202,
+        "id": "1",
+        "webhook_id": webhook_id("acme", "/hooklane", "1"),
+        "partition": PARTITION,
+        "offset": 0,
+    }
+    assert (items[1]["code"], items[2]["code"]) == ("validation_failed", "invalid_json")
+    assert [record.value for record in api.publisher.records] == [b"1.0", None]
+    assert (api.counted("accepted"), api.counted("invalid")) == (2, 3)
+
+
+@pytest.mark.parametrize("path", ["/v1/events", "/v1/events/batch"])
+async def test_a_cloudevents_batch_answers_alike(api: GatewayApi, path: str) -> None:
+    """Items keep their order within a subscriber."""
+    body = orjson.dumps([CE | {"id": str(n)} for n in range(40)] + [{"id": "x"}])
+
+    status, answer = await post(api, body, CE_BATCH, path)
+
+    assert status == 202
+    items = answer["items"]
+    assert isinstance(items, list)
+    assert [item.get("offset") for item in items] == [*range(40), None]
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "code"),
+    [
+        ("[]", 422, "validation_failed"),
+        ("{}", 400, "invalid_json"),
+        ("[NaN]", 400, "invalid_json"),
+        ("[" + ",".join(["1"] * 1001) + "]", 413, "too_large"),
+    ],
+)
+async def test_a_batch_that_is_none_is_refused_as_a_whole(
+    api: GatewayApi, body: str, status: int, code: str
+) -> None:
+    """One to a thousand items of one JSON array."""
+    answered, problem = await post(api, body, NATIVE, "/v1/events/batch")
+
+    assert (answered, problem["code"]) == (status, code)
+    assert "items" not in problem
+
+
+async def test_a_batch_of_bad_items_only_is_unprocessable(api: GatewayApi) -> None:
+    """The items say why; a client must not take it for a success."""
+    status, problem = await post(api, "[{},1]", NATIVE, "/v1/events/batch")
+
+    assert (status, problem["code"]) == (422, "validation_failed")
+    items = problem["items"]
+    assert isinstance(items, list)
+    assert [item["status"] for item in items] == [422, 400]
+
+
+async def test_a_batch_that_kafka_did_not_take_may_be_tried_again(api: GatewayApi) -> None:
+    """A 422 would make the client throw it away."""
+    api.publisher.outcomes = [NotPublished(was_tried=True)]
+
+    body = '[{"subscriber":"acme","type":"t","id":"1"},{}]'
+    status, problem = await post(api, body, NATIVE, "/v1/events/batch")
+
+    assert (status, problem["code"]) == (503, "unknown")
+    items = problem["items"]
+    assert isinstance(items, list)
+    assert [(item["status"], item["code"]) for item in items] == [
+        (503, "unknown"),
+        (422, "validation_failed"),
+    ]
+    assert items[0]["id"] == "1"
+
+
+async def test_overload_is_refused_at_once_and_passes() -> None:
+    """503 with Retry-After, and nothing is held by the refused one."""
+    intake = Intake(1, 1 << 20)
+    async with GatewayApi(intake=intake) as api:
+        assert intake.enter(10)
+        body = '{"subscriber":"acme","type":"t"}'
+
+        refused, problem = await post(api, body, NATIVE)
+        intake.leave(10)
+        taken, _ = await post(api, body, NATIVE)
+
+    assert (refused, problem["code"], taken) == (503, "unavailable", 202)
+    assert (intake.requests, intake.bytes_held) == (0, 0)
+
+
+async def test_a_body_that_does_not_arrive_is_a_408() -> None:
+    """And its place is free again."""
+    async with GatewayApi(limits=EventLimits(262_144, 8 << 20, 0.05)) as api:
+        gone = asyncio.Event()
+
+        async def dribble() -> AsyncIterator[bytes]:
+            yield b'{"subscriber":'
+            await gone.wait()
+
+        async with api.client.post("/v1/events", data=dribble(), headers=NATIVE) as response:
+            problem = orjson.loads(await response.read())
+        gone.set()
+
+        assert (response.status, problem["code"]) == (408, "timeout")
+        assert (api.intake.requests, api.intake.bytes_held) == (0, 0)
+
+
+async def test_a_body_without_a_length_is_bounded_while_it_comes(api: GatewayApi) -> None:
+    """Chunked transfer cannot get around the limit."""
+
+    async def flood() -> AsyncIterator[bytes]:
+        for _ in range(100):
+            yield b"x" * 65_536
+
+    async with api.client.post("/v1/events", data=flood(), headers=NATIVE) as response:
+        problem = orjson.loads(await response.read())
+
+    assert (response.status, problem["code"]) == (413, "too_large")
+    assert (api.intake.requests, api.intake.bytes_held) == (0, 0)
