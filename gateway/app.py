@@ -59,6 +59,8 @@ def make_app(
     app[ROUTE_GROUPS] = {path: group for _, path, _, group in routes}
     for method, path, handler, _ in routes:
         app.router.add_route(method, path, handler, expect_handler=_expect)
+        if method == hdrs.METH_GET:
+            app.router.add_route(hdrs.METH_HEAD, path, handler, expect_handler=_expect)
     return app
 
 

@@ -1,0 +1,125 @@
+"""The listener: malformed HTTP, slow clients, draining."""
+
+import asyncio
+import socket
+
+import orjson
+import pytest
+from aiohttp import web
+
+from chassis.refusal import StartRefused
+from gateway.server import HttpServer
+from tests.contract.lifecycle import LifecycleContract
+from tests.fakes.gateway_api import HOST, ROOT_KEY, GatewayApi
+
+
+async def speak(port: int, raw: bytes) -> bytes:
+    """Send bytes and read until the server closes."""
+    reader, writer = await asyncio.open_connection(HOST, port)
+    writer.write(raw)
+    async with asyncio.timeout(5):
+        answer = await reader.read()
+    writer.close()
+    return answer
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        b"\x16\x03\x01\x02\x00junk\r\n\r\n",
+        b"hello\r\n\r\n",
+        b"GET / HTTP/1.1\r\nHost x\r\n\r\n",
+        b"GET / HTTP/1.1\r\nA: " + b"x" * 20_000 + b"\r\n\r\n",
+        b"GET /" + b"x" * 20_000 + b" HTTP/1.1\r\n\r\n",
+        b"POST /v1/events HTTP/1.1\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n",
+        b"POST /v1/events HTTP/1.1\r\nContent-Length: +3\r\n\r\nabc",
+        b"POST /v1/events HTTP/1.1\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n",
+    ],
+)
+async def test_malformed_http_is_a_problem_without_an_echo(raw: bytes) -> None:
+    """One answer, then the connection closes."""
+    async with GatewayApi() as api:
+        answer = await speak(api.server.port, raw)
+
+    head, _, body = answer.partition(b"\r\n\r\n")
+    assert head.split(b" ", 2)[1] == b"400"
+    assert b"application/problem+json" in head
+    assert orjson.loads(body)["code"] == "invalid_request"
+    assert b"junk" not in answer
+
+
+async def test_a_broken_chunk_is_a_problem() -> None:
+    """The head was fine, the body is not framed."""
+    raw = (
+        b"POST /v1/events HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
+        b"Authorization: Bearer " + ROOT_KEY.encode() + b"\r\nTransfer-Encoding: chunked\r\n"
+        b"\r\nzz\r\n"
+    )
+    async with GatewayApi() as api:
+        answer = await speak(api.server.port, raw)
+
+        assert answer.split(b" ", 2)[1] == b"400"
+        assert b"application/problem+json" in answer
+        assert api.intake.requests == 0
+
+
+async def test_an_idle_connection_is_closed() -> None:
+    """A client that connects and says nothing holds a socket for the keep-alive time only."""
+    async with GatewayApi(keepalive_s=0.05) as api:
+        assert await speak(api.server.port, b"GET /v1 HTTP/1.1\r\nHost: x\r\n\r\n") != b""
+
+
+async def test_a_taken_port_refuses_the_start_in_one_line() -> None:
+    """The line says which variables to set."""
+    with socket.create_server((HOST, 0)) as taken:
+        server = HttpServer(
+            web.Application(), host=HOST, port=taken.getsockname()[1], keepalive_s=1
+        )
+
+        with pytest.raises(StartRefused, match="HOOKLANE_GATEWAY__PORT"):
+            await server.start()
+
+    await server.stop()
+
+
+async def test_a_drain_lets_running_requests_end_and_takes_no_more() -> None:
+    """SIGTERM: whoever was accepted is answered."""
+    entered, release = asyncio.Event(), asyncio.Event()
+
+    async def wait(_request: web.Request) -> web.Response:
+        entered.set()
+        await release.wait()
+        return web.Response(text="done")
+
+    app = web.Application()
+    app.router.add_get("/", wait)
+    server = HttpServer(app, host=HOST, port=0, keepalive_s=5)
+    await server.start()
+    port = server.port
+    running = asyncio.create_task(speak(port, b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"))
+    await entered.wait()
+    drain = asyncio.create_task(server.drain(5))
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+
+    with pytest.raises(OSError, match=r"(?i)refused|connect"):
+        await asyncio.open_connection(HOST, port)
+    release.set()
+    await drain
+
+    assert (await running).endswith(b"done")
+    await server.stop()
+
+
+class TestHttpServerLife(LifecycleContract):
+    """A long-lived thing."""
+
+    @pytest.fixture
+    def component(self) -> HttpServer:
+        """Give a server of nothing."""
+        return HttpServer(web.Application(), host=HOST, port=0, keepalive_s=1)
+
+    @pytest.fixture
+    def failing(self) -> HttpServer:
+        """Give one that cannot bind."""
+        return HttpServer(web.Application(), host="192.0.2.1", port=0, keepalive_s=1)
