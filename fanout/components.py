@@ -1,18 +1,8 @@
 """The long-lived parts of the fan-out as lifecycle components."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Protocol
-
-from aiokafka.admin import AIOKafkaAdminClient
-from structlog.typing import FilteringBoundLogger
-
-from chassis import kafka, topics
-from chassis.refusal import StartRefused
-from chassis.settings import KafkaSettings
-from schemas.topics import TopicPlan
-
-CLOSE_S_MAX = 2.0
 
 
 class Reader(Protocol):
@@ -30,48 +20,6 @@ class GroupMember(Protocol):
 
     async def run(self, stop: asyncio.Event) -> None:
         """Own partitions until `stop`, then drain, commit and leave."""
-
-
-class Preconditions:
-    """Wait for the brokers, then refuse to run on wrong topics."""
-
-    def __init__(
-        self, settings: KafkaSettings, plans: Sequence[TopicPlan], *, log: FilteringBoundLogger
-    ) -> None:
-        self._settings = settings
-        self._plans = plans
-        self._log = log
-
-    async def start(self) -> None:
-        """Check runtime, brokers and topics; cancelled by SIGTERM while it waits."""
-        kafka.check_runtime()
-        never = asyncio.Event()
-        while True:
-            await kafka.wait_for_brokers(self._settings, self._log, never)
-            if await self._verify():
-                return
-
-    async def drain(self, deadline_s: float) -> None:
-        """Nothing runs."""
-
-    async def stop(self) -> None:
-        """Nothing is held."""
-
-    async def _verify(self) -> bool:
-        """Look at the topics; False when the brokers went away meanwhile."""
-        client: AIOKafkaAdminClient = kafka.admin(self._settings, client_id="hooklane-fanout-start")
-        try:
-            await kafka.start(client)
-            await topics.verify(client, self._plans)
-        except (kafka.KafkaUnavailable, OSError, TimeoutError, RuntimeError) as error:
-            if isinstance(error, StartRefused):
-                raise
-            self._log.warning("kafka.topics_not_read", error=repr(error))
-            await asyncio.sleep(1)
-            return False
-        finally:
-            await kafka.retire(client, timeout_s=CLOSE_S_MAX)
-        return True
 
 
 class Reading:
@@ -97,8 +45,8 @@ class Reading:
 class Membership:
     """The group member as a task; the intake of the service."""
 
-    def __init__(self, make_member: Callable[[], GroupMember]) -> None:
-        self._member = make_member()
+    def __init__(self, member: GroupMember) -> None:
+        self._member = member
         self._stop = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
 

@@ -102,7 +102,7 @@ class EventLog:
                 spans.append(records)
                 events += len(records)
                 size_bytes += sum(record.size_bytes for record in records)
-                span = _next_span(span, events, size_bytes, bounds.bytes_max)
+                span = next_span(span, events, size_bytes, bounds.bytes_max)
                 high = first
         return [record for records in reversed(spans) for record in records]
 
@@ -163,7 +163,7 @@ class EventLog:
         return kept
 
 
-def _next_span(span: int, events: int, size_bytes: int, bytes_max: int) -> int:
+def next_span(span: int, events: int, size_bytes: int, bytes_max: int) -> int:
     """Return how many offsets further back to read: fourfold, but no more than should fit."""
     weight = max(1, size_bytes // max(1, events))
     room = max(0, bytes_max - size_bytes) // weight

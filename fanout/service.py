@@ -11,9 +11,10 @@ from chassis.clock import Clock, SystemClock
 from chassis.lifecycle import Component, command
 from chassis.metrics import LoopLag, make_registry
 from chassis.ownership import Ownership, OwnershipHooks
+from chassis.preconditions import Preconditions
 from chassis.table import Table
 from chassis.tick import TickProducer
-from fanout.components import Membership, Preconditions, Reading
+from fanout.components import Membership, Reading
 from fanout.directory import decode_entry
 from fanout.event_log import EventLog
 from fanout.lag import LagWatch
@@ -138,9 +139,11 @@ def build(settings: FanoutSettings) -> Sequence[Component]:
     return [
         _admin(settings, instruments, actors),
         LoopLag(instruments, clock=clock),
-        Preconditions(settings.kafka, _plans(settings), log=logs.get(NAME)),
+        Preconditions(
+            settings.kafka, _plans(settings), client_id=f"{CLIENT_ID}-start", log=logs.get(NAME)
+        ),
         Reading([actors.table, lag]),
-        Membership(lambda: actors.ownership),
+        Membership(actors.ownership),
     ]
 
 

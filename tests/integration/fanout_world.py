@@ -123,6 +123,21 @@ class World:
         finally:
             await kafka.retire(reader)
 
+    async def lag(self, group: str, suffix: str) -> int:
+        """Return how many offsets of a topic a group has not committed."""
+        places = [TopicPartition(self.topic(suffix), p) for p in range(PARTITIONS)]
+        client = kafka.admin(self.kafka, client_id="test")
+        reader = kafka.consumer(self.kafka, client_id="test")
+        await kafka.start(client)
+        try:
+            await kafka.start(reader)
+            found = await client.list_consumer_group_offsets(group, partitions=places)
+            ends = await reader.end_offsets(places)
+        finally:
+            await kafka.retire(client)
+            await kafka.retire(reader)
+        return sum(ends[place] - max(0, found[place].offset) for place in places)
+
     @asynccontextmanager
     async def running(self, **limits: object) -> AsyncIterator[Sequence[Component]]:
         """Run a fan-out in this process."""

@@ -6,7 +6,6 @@ import orjson
 import pytest
 
 from chassis.clock import SystemClock
-from chassis.kafka import Record
 from chassis.tick import TickProducer
 from schemas.ids import webhook_id
 from schemas.topics import partition_of, transactional_id
@@ -172,22 +171,43 @@ async def test_order_of_a_subscriber_survives_many_small_ticks(world: World) -> 
     assert [int(seen.event_id) for seen in in_log] == list(range(200))
 
 
-async def test_a_producers_own_transaction_is_read_when_it_commits(world: World) -> None:
-    """Aborted events never arrive; markers do not stop the offset."""
+async def test_a_producers_own_transactions_do_not_hold_the_offset_back(world: World) -> None:
+    """Their markers occupy offsets; the lag shows zero all the same (PROTOCOL K2)."""
     await world.subscribe("acme", "sub_1")
-    clock = SystemClock()
     producer = TickProducer(
-        world.kafka, transactional_id=f"{world.prefix}-shop", client_id="test", clock=clock
+        world.kafka,
+        transactional_id=f"{world.prefix}-shop",
+        client_id="test",
+        clock=SystemClock(),
     )
     await producer.claim()
 
     async with world.running():
         await producer.commit([world.event("acme", 1), world.event("acme", 2)])
-        await producer.commit([Record(*world.event("acme", 3))])
+        await producer.commit([world.event("acme", 3)])
         deliveries = await world.read("deliveries", upto=3)
+        async with asyncio.timeout(20):
+            while await world.lag(f"{world.prefix}-fanout", "events"):
+                pass  # asking takes a while
     await producer.retire()
 
     assert pairs(deliveries) == {("acme", str(n), "sub_1"): 1 for n in (1, 2, 3)}
+
+
+async def test_the_window_is_no_larger_after_a_takeover_than_before(world: World) -> None:
+    """A successor reads back as far as its bounds say, and no further (PROTOCOL B3)."""
+    await world.subscribe("acme", "sub_1")
+    events = [world.event("acme", number) for number in range(600)]
+    async with world.running():
+        await world.append(events)
+        await world.read("deliveries", upto=600)
+
+    async with world.running(dedupe_events=300):
+        await world.append([events[-1], events[-300], events[0]])
+        deliveries = await world.read("deliveries", upto=601)
+
+    doubled = {event for (_, event, _), count in pairs(deliveries).items() if count > 1}
+    assert doubled == {"0"}
 
 
 async def test_kill_9_under_load_loses_and_doubles_nothing(world: World) -> None:

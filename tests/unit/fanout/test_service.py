@@ -1,0 +1,61 @@
+"""Tests of the wiring of the fan-out."""
+
+import pytest
+
+from chassis.admin import AdminServer
+from chassis.metrics import LoopLag, make_registry
+from chassis.preconditions import Preconditions
+from chassis.settings import AdminSettings, KafkaSettings, SettingsError, TopicsSettings, load
+from fanout.components import Membership, Reading
+from fanout.metrics import FanoutMetrics
+from fanout.service import Actors, build, main
+from fanout.settings import FanoutSettings
+from tests.fakes.clock import ManualClock
+
+SETTINGS = FanoutSettings(
+    kafka=KafkaSettings(bootstrap_servers=("localhost:1",)),
+    topics=TopicsSettings(prefix="p", partitions=4, replication_factor=1),
+    admin=AdminSettings(host="127.0.0.1", port=0),
+)
+
+
+async def test_components_come_dependencies_first() -> None:
+    """Probes answer while the others start; the intake comes last and drains first."""
+    components = build(SETTINGS)
+
+    assert [type(component) for component in components] == [
+        AdminServer,
+        LoopLag,
+        Preconditions,
+        Reading,
+        Membership,
+    ]
+
+
+async def test_a_process_without_partitions_is_a_standby() -> None:
+    """Nothing assigned, nothing to wait for."""
+    actors = Actors(SETTINGS, FanoutMetrics(make_registry("fanout")), ManualClock())
+
+    assert actors.are_running() is True
+    assert actors.committed() == {}
+    assert actors.group == "p-fanout"
+    assert actors.events_topic == "p.events"
+
+
+async def test_a_made_actor_counts_only_once_it_runs() -> None:
+    """Its lag is unknown before its takeover."""
+    actors = Actors(SETTINGS, FanoutMetrics(make_registry("fanout")), ManualClock())
+
+    actor = actors.make(2)
+
+    assert not actor.is_running
+    assert actors.committed() == {}
+
+
+def test_a_missing_broker_address_is_one_clear_line() -> None:
+    """The settings refuse; nothing starts."""
+    with pytest.raises(SettingsError) as caught:
+        load(FanoutSettings, {})
+
+    assert "HOOKLANE_KAFKA__BOOTSTRAP_SERVERS" in str(caught.value.problems)
+    assert callable(main)
