@@ -28,6 +28,8 @@ def finish(p: Partition, attempt: Attempt, report: AttemptReport, now: int) -> l
     lane = p.lanes.get(delivery.lane)
     if seat is None or lane is None:
         _finish_dropped(p, attempt, report)
+        if seat is not None:
+            p.roster.relist(seat)
         return []
     del lane.inflight[delivery.sequence]
     back_off = back_off_ms(report.status, report.retry_after_ms)

@@ -32,12 +32,16 @@ def read_head(p: Partition, records: Sequence[Delivery], end: int) -> None:
         p.is_dirty = True
 
 
-def skip_head(p: Partition, offset: int) -> None:
-    """Settle a record of `deliveries` that says nothing; call in the order of the log."""
-    if offset >= p.window.position:
-        p.window.read(offset)
-        p.window.add(offset)
-        p.is_dirty = True
+def skip_head(p: Partition, offset: int) -> bool:
+    """Settle a record of `deliveries` that says nothing; False = it was settled before."""
+    if offset < p.window.position:
+        return False
+    p.window.read(offset)
+    if p.window.settled(offset):
+        return False
+    p.window.add(offset)
+    p.is_dirty = True
+    return True
 
 
 def can_read_head(p: Partition) -> bool:
@@ -59,14 +63,14 @@ def registry_changed(p: Partition, subscription: str, now: int) -> None:
     policy = p.subscriptions.policy(subscription)
     if policy is None:
         for lane in list(seat.lanes.values()):
-            p.counts.dropped_deleted += len(lane.queue) + len(lane.due)
+            p.counts.dropped_deleted += len(lane.queue) + len(lane.due or ())
             p.drop_lane(seat, lane)
         p.seats.pop(subscription, None)
         return
     seat.policy = policy
     for lane in list(seat.lanes.values()):
         if seat.is_dead(lane.epoch):
-            p.counts.dropped_disabled += len(lane.queue) + len(lane.due)
+            p.counts.dropped_disabled += len(lane.queue) + len(lane.due or ())
             p.drop_lane(seat, lane)
     if policy.lane_epoch > seat.stopped_epoch:
         seat.stopped_epoch = NEVER_STOPPED

@@ -1,7 +1,8 @@
 """The vocabulary of the policy: what the shell hands in, and what comes out.
 
-All times are epoch milliseconds, all sizes bytes. Values that go out are plain data; the shell
-turns them into records.
+All times are epoch milliseconds, all sizes bytes. `gc=False`: hundreds of thousands of these are
+alive at a time and none is part of a cycle; the collector need not look at them. Values that go out
+are plain data; the shell turns them into records.
 """
 
 from collections.abc import Mapping
@@ -19,7 +20,7 @@ Mode = Literal["strict", "none"]
 AttemptLabel = Literal["first", "retry", "test", "replay"]
 
 
-class Delivery(msgspec.Struct, eq=False):
+class Delivery(msgspec.Struct, eq=False, gc=False):
     """One event for one subscription; `sequence` is its offset in `deliveries`.
 
     `size` is what it counts in the byte budget, `record` the shell's own, never looked at here.
@@ -36,7 +37,7 @@ class Delivery(msgspec.Struct, eq=False):
     record: object
 
 
-class Parked(msgspec.Struct, eq=False):
+class Parked(msgspec.Struct, eq=False, gc=False):
     """A record of a delay topic; `attempt` is the number of the attempt that comes."""
 
     delivery: Delivery
@@ -51,7 +52,7 @@ class Parked(msgspec.Struct, eq=False):
     last_status: int | None = None
 
 
-class Attempt(msgspec.Struct, eq=False):
+class Attempt(msgspec.Struct, eq=False, gc=False):
     """An attempt to make now; `source` is (tier, offset) when it came from a delay topic."""
 
     delivery: Delivery
@@ -62,7 +63,7 @@ class Attempt(msgspec.Struct, eq=False):
     last_status: int | None = None
 
 
-class AttemptReport(msgspec.Struct, kw_only=True):
+class AttemptReport(msgspec.Struct, kw_only=True, gc=False):
     """How an attempt ended, as the shell saw it."""
 
     outcome: Outcome
@@ -125,7 +126,7 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     sweep: bool = False
 
 
-class Park(msgspec.Struct):
+class Park(msgspec.Struct, gc=False):
     """Append a delivery to a delay topic; the shell adds the term of the snapshot."""
 
     delivery: Delivery
@@ -137,7 +138,7 @@ class Park(msgspec.Struct):
     last_status: int | None
 
 
-class DeadLetter(msgspec.Struct):
+class DeadLetter(msgspec.Struct, gc=False):
     """Give a delivery up; `attempts` counts those made, `response` is the last one's."""
 
     delivery: Delivery
@@ -150,7 +151,7 @@ class DeadLetter(msgspec.Struct):
     response: bytes = b""
 
 
-class AttemptLog(msgspec.Struct):
+class AttemptLog(msgspec.Struct, gc=False):
     """Record one attempt that ended."""
 
     delivery: Delivery

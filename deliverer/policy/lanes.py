@@ -16,7 +16,7 @@ from bisect import insort
 from collections import deque
 from enum import StrEnum
 
-from deliverer.policy.items import Attempt, Delivery, LaneState, Mode, Parked
+from deliverer.policy.items import Attempt, Delivery, LaneState, Parked
 from schemas.delivery import TEST_PART, parse_lane
 
 
@@ -99,16 +99,18 @@ class Lane:
         "subscription",
     )
 
-    def __init__(self, key: str, *, subscription: str, epoch: int, is_strict: bool) -> None:
+    def __init__(
+        self, key: str, *, subscription: str, epoch: int, is_strict: bool, is_test: bool = False
+    ) -> None:
         self.key = key
         self.subscription = subscription
         self.epoch = epoch
         self.is_strict = is_strict
-        self.is_test = False
+        self.is_test = is_test
         self.phase = Phase.FREE
         self.queue: deque[Delivery] = deque()
         self.inflight: dict[int, Attempt] = {}
-        self.due: deque[Parked] = deque()
+        self.due: deque[Parked] | None = None  # made when needed: most lanes never have a retry
         self.held: tuple[int, int] | None = None
         self.record: LaneState | None = None
         self.since = 0
@@ -158,6 +160,12 @@ class Lane:
                 low = sequence
         return low
 
+    def wait(self, parked: Parked) -> None:
+        """Keep a retry whose time has come until it finds a slot."""
+        if self.due is None:
+            self.due = deque()
+        self.due.append(parked)
+
     def give_back(self, delivery: Delivery) -> None:
         """Put a delivery back to its place at the front of the queue (A6)."""
         if not self.queue or delivery.sequence < self.queue[0].sequence:
@@ -181,13 +189,3 @@ def read_key(key: str) -> tuple[int, bool]:
     if parsed is None:
         raise ValueError(f"not a lane key: {key!r}")
     return parsed.epoch, parsed.part == TEST_PART
-
-
-def lane_of(key: str, subscription: str, mode: Mode) -> Lane:
-    """Return a new lane; the test lane keeps no order whatever the mode."""
-    epoch, is_test = read_key(key)
-    lane = Lane(
-        key, subscription=subscription, epoch=epoch, is_strict=mode == "strict" and not is_test
-    )
-    lane.is_test = is_test
-    return lane

@@ -25,6 +25,10 @@ topic holds it now) and the lane is *held*: what comes behind waits until the he
 is written in the same tick as the record in the delay topic, so a successor never starts what comes
 behind. lanes.TRANSITIONS is the whole table.
 
+A takeover confirms its term: the first tick is never empty, and before it landed nothing starts and
+no delay topic is read. Two owners that read the same `$window` have the same term; only one of them
+can commit, so a term that acts is unique and T2 sees every successor (found by the simulation).
+
 What a crash repeats. The window keeps every settled offset above the low mark, so a successor
 repeats only attempts since the last tick. A dead letter must be committed before the next of its
 lane starts (A4), else a crash would make the order wrong; a success needs not, since the repeat
@@ -119,23 +123,26 @@ class Machine:
 
     def can_read_tier(self, tier: int) -> bool:
         """Ask whether a delay topic may be read on."""
-        return self._state.tiers.has_room(tier)
+        return self._state.is_confirmed and self._state.tiers.has_room(tier)
 
     def read_head(self, records: Sequence[Delivery], *, end: int, now: int) -> None:
         """Take records of `deliveries` in offset order; `end` = the position after them."""
         intake.read_head(self._state, records, end)
 
-    def skip_head(self, offset: int) -> None:
-        """Settle a record of `deliveries` that cannot be decoded, at its place in the order."""
-        intake.skip_head(self._state, offset)
+    def skip_head(self, offset: int) -> bool:
+        """Settle a record of `deliveries` that cannot be decoded, at its place in the order.
+
+        True = quarantine it with the next tick; False = a former owner did, or it was read again.
+        """
+        return intake.skip_head(self._state, offset)
 
     def read_tier(self, tier: int, records: Sequence[Parked], *, end: int, now: int) -> bool:
         """Take records of a delay topic in offset order; False = we are a zombie: stop."""
         return waking.read_tier(self._state, tier, records, end=end, now=now)
 
-    def skip_tier(self, tier: int, offset: int) -> None:
-        """Settle a record of a delay topic that cannot be decoded, at its place in the order."""
-        waking.skip_tier(self._state, tier, offset)
+    def skip_tier(self, tier: int, offset: int) -> bool:
+        """Settle a record of a delay topic that cannot be decoded; the answer is skip_head's."""
+        return waking.skip_tier(self._state, tier, offset)
 
     # ---- attempts
 

@@ -18,7 +18,7 @@ from deliverer.policy.items import (
     Subscriptions,
     TickSnapshot,
 )
-from deliverer.policy.lanes import Lane, Phase, Step, lane_of, read_key
+from deliverer.policy.lanes import Lane, Phase, Step, read_key
 from deliverer.policy.retry import choose_tier
 from deliverer.policy.roster import NEVER_STOPPED, Roster, Seat
 from deliverer.policy.tiers import Tiers
@@ -34,6 +34,8 @@ class Partition:
     with a dead letter not committed, `idle` lanes whose object may go at the next commit;
     `open_tick` has begun and has no answer yet. `waiting` are due retries without a slot, oldest
     first. `buffered_bytes` counts everything in memory, bodies in flight too.
+    `is_confirmed` says that a tick of this term landed: before, another owner may have the same
+    term, so nothing starts and no delay topic is read.
     """
 
     __slots__ = (
@@ -41,6 +43,7 @@ class Partition:
         "counts",
         "idle",
         "in_flight",
+        "is_confirmed",
         "is_dirty",
         "jitter",
         "lanes",
@@ -77,7 +80,8 @@ class Partition:
         self.term = 0
         self.tick = 0
         self.open_tick: TickSnapshot | None = None
-        self.is_dirty = False
+        self.is_dirty = True
+        self.is_confirmed = False
         self.lanes: dict[str, Lane] = {}
         self.seats: dict[str, Seat] = {}
         self.roster = Roster()
@@ -107,11 +111,14 @@ class Partition:
                 self.counts.dropped_deleted += 1
                 return None
             seat = Seat(subscription, policy)
-        epoch, _ = read_key(key)
+        epoch, is_test = read_key(key)
         if seat.is_dead(epoch):
             self.counts.dropped_disabled += 1
             return None
-        lane = lane_of(key, subscription, seat.policy.mode_of(epoch))
+        is_strict = not is_test and seat.policy.mode_of(epoch) == "strict"
+        lane = Lane(
+            key, subscription=subscription, epoch=epoch, is_strict=is_strict, is_test=is_test
+        )
         self.seats[subscription] = seat
         self.lanes[key] = seat.lanes[key] = lane
         return lane
@@ -124,13 +131,13 @@ class Partition:
         for attempt in lane.inflight.values():
             if attempt.source is None:
                 self.window.add(attempt.delivery.sequence)
-        for parked in lane.due:
+        for parked in lane.due or ():
             self.leave_wait(parked)
             self.settle_parked(parked)
         if lane.record is not None:
             self.tombs.append(lane.key)
         lane.queue.clear()
-        lane.due.clear()
+        lane.due = None
         lane.held = None
         lane.phase = Phase.GONE
         self.touched.pop(lane.key, None)
@@ -143,7 +150,8 @@ class Partition:
     def forget_seat(self, seat: Seat, now: int) -> None:
         """Let the object of a subscription go when it holds nothing worth remembering."""
         is_quiet = not seat.lanes and seat.in_flight == 0
-        if is_quiet and seat.not_before <= now and seat.stopped_epoch == NEVER_STOPPED:
+        is_known = self.seats.get(seat.subscription) is seat  # not one that came after it
+        if is_known and is_quiet and seat.not_before <= now and seat.stopped_epoch == NEVER_STOPPED:
             self.seats.pop(seat.subscription, None)
 
     # ---- deliveries

@@ -37,7 +37,7 @@ class Seat:
         self.subscription = subscription
         self.policy = policy
         self.lanes: dict[str, Lane] = {}
-        self.ready: deque[Lane] = deque()
+        self.ready: list[Lane] = []
         self.in_flight = 0
         self.not_before = 0
         self.stopped_epoch = NEVER_STOPPED

@@ -15,6 +15,8 @@ def next_start(
 
     One that `admits` turns away keeps its turn for later: the slots are full, not the lane.
     """
+    if not p.is_confirmed:
+        return None
     ring = p.roster.ring
     for _ in range(len(ring)):
         seat = ring.popleft()
@@ -51,7 +53,7 @@ def _turn(p: Partition, seat: Seat, now: int) -> Attempt | None:
         return None  # back when one of them ends
     ready = seat.ready
     while ready:
-        lane = ready.popleft()
+        lane = ready.pop(0)
         lane.is_ready = False
         attempt = _start_first(p, seat, lane, now)
         if attempt is not None:
@@ -102,7 +104,7 @@ def _closed_turn(p: Partition, seat: Seat, now: int) -> Attempt | None:
     """Clear the ready lanes of a subscription that does not accept; only a test may start."""
     oldest = now - seat.policy.max_age_ms
     while seat.ready:
-        lane = seat.ready.popleft()
+        lane = seat.ready.pop(0)
         lane.is_ready = False
         if lane.is_test and seat.accepts_tests(now):
             attempt = _start_first(p, seat, lane, now)

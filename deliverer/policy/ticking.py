@@ -35,6 +35,7 @@ def committed(p: Partition, now: int) -> None:
     snapshot = p.open_tick
     assert snapshot is not None, "no tick is open"
     p.open_tick = None
+    p.is_confirmed = True
     p.window.advance(snapshot.window.w)
     for window, (w, _) in zip(p.tiers.windows, snapshot.window.tiers, strict=True):
         window.advance(w)

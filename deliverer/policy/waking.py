@@ -26,13 +26,17 @@ def read_tier(p: Partition, tier: int, records: Sequence[Parked], *, end: int, n
     return True
 
 
-def skip_tier(p: Partition, tier: int, offset: int) -> None:
-    """Settle a record of a delay topic that says nothing; call in the order of the log."""
+def skip_tier(p: Partition, tier: int, offset: int) -> bool:
+    """Settle a record of a delay topic that says nothing; False = it was settled before."""
     window = p.tiers.windows[tier]
-    if offset >= window.position:
-        window.read(offset)
-        window.add(offset)
-        p.is_dirty = True
+    if offset < window.position:
+        return False
+    window.read(offset)
+    if window.settled(offset):
+        return False
+    window.add(offset)
+    p.is_dirty = True
+    return True
 
 
 def wake(p: Partition, now: int) -> int | None:
@@ -80,7 +84,7 @@ def _wake_valid(p: Partition, lane: Lane, parked: Parked, now: int) -> None:
         repark(p, seat, lane, parked=parked, now=now)
     else:
         lane.step(Step.WOKEN)
-        lane.due.append(parked)
+        lane.wait(parked)
         p.waiting[parked.tier, parked.offset] = (now, lane, parked)
         p.roster.offer(seat, lane)
 
@@ -92,6 +96,7 @@ def _repark_waiting(p: Partition, now: int) -> None:
         if since + p.limits.slot_wait_ms > now:
             return
         p.leave_wait(parked)
+        assert lane.due is not None, "it waits there"
         lane.due.remove(parked)
         repark(p, p.seats[lane.subscription], lane, parked=parked, now=now)
         if lane.is_idle:

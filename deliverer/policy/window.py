@@ -18,7 +18,7 @@ class Window:
     owner bounds.
     """
 
-    __slots__ = ("_ends", "_gaps", "_starts", "low", "position")
+    __slots__ = ("_ends", "_gaps", "_last_gap", "_starts", "low", "position")
 
     def __init__(self, low: int, runs: Iterable[Run] = ()) -> None:
         self.low = low
@@ -26,6 +26,7 @@ class Window:
         self._starts: list[int] = []
         self._ends: list[int] = []
         self._gaps: dict[int, int] = {}
+        self._last_gap = -1
         for start, end in runs:
             if end > low:
                 self._insert(max(start, low), end)
@@ -100,8 +101,10 @@ class Window:
     def _swallow(self, start: int, end: int) -> None:
         if start == self.low or self.settled(start - 1):
             self._insert(start, end)
-        else:
-            self._gaps[start] = end
+            return
+        if self._gaps.get(self._last_gap) != start:  # else this gap goes on
+            self._last_gap = start
+        self._gaps[self._last_gap] = end
 
     def _forget_gaps(self, to: int) -> None:
         for start in [start for start in self._gaps if start <= to]:

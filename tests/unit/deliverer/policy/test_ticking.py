@@ -1,0 +1,135 @@
+"""Tests of the tick (C1-C3)."""
+
+import pytest
+
+from deliverer.policy.items import WindowState
+from schemas.outcome import Outcome
+from tests.unit.deliverer.policy.build import (
+    LOOSE,
+    NOW,
+    Registry,
+    delivery,
+    end,
+    failing,
+    feed,
+    machine,
+    start,
+    state,
+    tick,
+)
+
+
+def test_a_tick_holds_what_ended_before_it_and_nothing_later() -> None:
+    """What happens while it is open belongs to the next one."""
+    made = machine(Registry(s=LOOSE))
+    feed(made, delivery(0), delivery(1))
+    first, second = start(made), start(made)
+    end(made, first)
+
+    snapshot = made.begin_tick(NOW)
+    end(made, second)
+    made.committed(NOW)
+    later = tick(made)
+
+    assert [o.delivery.sequence for o in snapshot.outputs] == [0]
+    assert snapshot.window.w == 1
+    assert [o.delivery.sequence for o in later.outputs] == [1]
+    assert later.window.w == 2
+
+
+def test_settled_offsets_above_the_mark_are_written() -> None:
+    """A successor must not repeat what ended out of order."""
+    made = machine(Registry(s=LOOSE))
+    feed(made, delivery(0), delivery(1), delivery(2))
+    _, second, _ = start(made), start(made), start(made)
+    end(made, second)
+
+    assert tick(made).window == WindowState(0, [(1, 2)], [(0, []), (0, []), (0, [])])
+
+
+def test_ticks_are_numbered_and_carry_the_term() -> None:
+    """The mark by which a lost answer is found again (C5)."""
+    made = machine(recovered=state(term=4, tick=9, window=WindowState(0, [], [(0, [])] * 3)))
+
+    snapshot = made.begin_tick(NOW)
+
+    assert (snapshot.term, snapshot.tick) == (5, 11)
+
+
+def test_at_most_one_tick_is_open() -> None:
+    """The next one starts when the answer to this one is known."""
+    made = machine()
+    made.begin_tick(NOW)
+
+    with pytest.raises(AssertionError):
+        made.begin_tick(NOW)
+    made.committed(NOW)
+    with pytest.raises(AssertionError):
+        made.committed(NOW)
+
+
+def test_nothing_new_is_an_empty_tick() -> None:
+    """Only an idle heartbeat would write it."""
+    made = machine()
+
+    assert not made.has_output
+    assert made.begin_tick(NOW).is_empty
+
+
+def test_markers_alone_move_the_mark() -> None:
+    """Without this the lag of an idle partition would never show zero (K2)."""
+    made = machine()
+
+    feed(made, end=4)
+
+    assert made.has_output
+    assert tick(made).window.w == 4
+    assert made.low_mark == 4
+    assert not made.has_output
+
+
+def test_an_unchanged_held_lane_is_written_once() -> None:
+    """Ten thousand held lanes must not be rewritten every tick."""
+    made = machine()
+    feed(made, delivery(0))
+    failing(made)
+    feed(made, delivery(1, "s/0/7"))
+    end(made, start(made))
+
+    assert tick(made).lanes == []
+
+
+def test_idle_lanes_are_forgotten() -> None:
+    """A partition holds objects only for lanes that have something."""
+    made = machine()
+    feed(made, delivery(0))
+    end(made, start(made))
+    before = made.lanes_by_state()["live"]
+
+    tick(made)
+
+    assert (before, made.lanes_by_state()) == (1, {"live": 0, "held": 0, "lagging": 0})
+
+
+def test_a_lane_that_got_something_new_meanwhile_is_kept() -> None:
+    """It was idle when its attempt ended, not when the tick landed."""
+    made = machine()
+    feed(made, delivery(0))
+    end(made, start(made))
+    feed(made, delivery(1))
+
+    tick(made)
+
+    assert start(made).delivery.sequence == 1
+
+
+def test_a_failure_and_its_hold_are_in_one_tick() -> None:
+    """Else a successor could start what comes behind the held head."""
+    made = machine()
+    feed(made, delivery(0), delivery(1))
+    end(made, start(made), Outcome.HTTP_5XX)
+
+    snapshot = made.begin_tick(NOW)
+
+    assert [type(output).__name__ for output in snapshot.outputs] == ["Park", "AttemptLog"]
+    assert [key for key, lane in snapshot.lanes if lane is not None] == ["s/0"]

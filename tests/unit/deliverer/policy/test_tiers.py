@@ -1,0 +1,75 @@
+"""Tests of the delay topics in memory: wakes and bounds."""
+
+from deliverer.policy.items import Limits, Park, Parked
+from deliverer.policy.tiers import Tiers
+from deliverer.policy.window import Window
+from tests.unit.deliverer.policy.build import NOW, TIERS, delivery, parked
+
+
+def _tiers(**limits: int) -> Tiers:
+    return Tiers(TIERS, [Window(0) for _ in TIERS], Limits(**limits))
+
+
+def _parked(tier: int, due_at: int, *, appended_at: int = NOW, offset: int = 0) -> Parked:
+    park = Park(delivery(1), tier, 2, due_at, None, None, None)
+    return parked(park, offset, appended_at=appended_at)
+
+
+def test_an_upper_tier_wakes_after_its_delay_and_the_lowest_when_due() -> None:
+    """A tier's records are sorted by append time, so its wakes are too."""
+    tiers = _tiers()
+
+    tiers.hold(_parked(1, NOW + 50_000), NOW)
+    upper = tiers.next_at
+    tiers.hold(_parked(0, NOW + 7_000), NOW)
+
+    assert (upper, tiers.next_at) == (NOW + 30_000, NOW + 7_000)
+
+
+def test_a_broker_clock_that_runs_ahead_costs_no_delay() -> None:
+    """The wake is never later than the due time."""
+    tiers = _tiers()
+
+    tiers.hold(_parked(1, NOW + 40_000, appended_at=NOW + 3_600_000), NOW)
+
+    assert tiers.next_at == NOW + 40_000
+
+
+def test_nothing_wakes_before_its_time() -> None:
+    """A wake is a due time or a delay, never a guess."""
+    tiers = _tiers()
+    record = _parked(0, NOW + 10)
+    tiers.hold(record, NOW)
+
+    assert tiers.pop(NOW + 9) is None
+    assert tiers.pop(NOW + 10) is record
+    assert tiers.pop(NOW + 10) is None
+
+
+def test_read_ahead_is_bounded_in_records_and_bytes() -> None:
+    """What lies far ahead stays in its topic; one record always fits."""
+    by_count = _tiers(tier_read_ahead=2)
+    by_bytes = _tiers(tier_ahead_bytes=10)
+    for tiers in (by_count, by_bytes):
+        tiers.hold(_parked(1, NOW + 40_000), NOW)
+
+    first = by_count.has_room(1), by_bytes.has_room(1)
+    by_count.hold(_parked(1, NOW + 40_000, offset=1), NOW)
+
+    assert first == (True, False)
+    assert (by_count.has_room(1), by_count.has_room(2)) == (False, True)
+
+
+def test_the_last_rests_are_bounded_in_bytes_and_free_again_when_settled() -> None:
+    """A full rest heap stops every tier, since each may fill it."""
+    tiers = _tiers(rest_heap_bytes=20)
+    tiers.hold(_parked(0, NOW + 10), NOW)
+    has_room = tiers.has_room(0)
+    tiers.hold(_parked(1, NOW + 40_000), NOW)
+    ahead = tiers.rest_bytes
+    tiers.pop(NOW + 10)
+    tiers.pop(NOW + 30_000)
+
+    assert (has_room, ahead, tiers.rest_bytes) == (True, 10, 20)
+    assert not tiers.has_room(0)
+    assert not tiers.has_room(2)
