@@ -32,6 +32,7 @@ from aiokafka.protocol.group import HeartbeatRequest
 AnyClient: TypeAlias = AIOKafkaConsumer | AIOKafkaProducer | AIOKafkaAdminClient
 
 _SETTLE_S = 1.0
+_REFUSED_S = (0.05, 0.1, 0.2, 0.4, 0.8)
 _PRODUCER_FENCED_CODE = 90
 _TASKS = (
     ("_sender", "_sender_task"),
@@ -62,7 +63,13 @@ class GuardedConnection(AIOKafkaConnection):  # type: ignore[misc]  # aiokafka i
 
 
 class GuardedClient(AIOKafkaClient):  # type: ignore[misc]  # aiokafka is untyped
-    """A client that hands out guarded connections only."""
+    """A client that hands out guarded connections only, and asks a dead broker ever more slowly.
+
+    aiokafka's loops try again after 20 to 100 ms, each with a line in the log: a dozen clients
+    would write hundreds of lines a second while a broker is away.
+    """
+
+    _refusals = 0
 
     async def _get_conn(
         self,
@@ -77,9 +84,14 @@ class GuardedClient(AIOKafkaClient):  # type: ignore[misc]  # aiokafka is untype
             if isinstance(error, KafkaError):
                 raise
             self.force_metadata_update()
+            connection = None
+        if connection is None:
+            pause_s = _REFUSED_S[min(self._refusals, len(_REFUSED_S) - 1)]
+            self._refusals += 1
+            await asyncio.sleep(pause_s)
             return None
-        if connection is not None:
-            connection.__class__ = GuardedConnection
+        self._refusals = 0
+        connection.__class__ = GuardedConnection
         return connection
 
 

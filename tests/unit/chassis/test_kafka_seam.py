@@ -1,0 +1,84 @@
+"""What the seam does to aiokafka's objects without a broker."""
+
+import asyncio
+
+import pytest
+from aiokafka.errors import KafkaConnectionError, for_code
+from aiokafka.protocol.metadata import MetadataRequest
+
+from chassis import kafka, kafka_seam
+from chassis.kafka_seam import GuardedClient, GuardedConnection
+from chassis.settings import KafkaSettings
+
+NOBODY = KafkaSettings(bootstrap_servers="127.0.0.1:1")
+
+
+class DeadWriter:
+    """A stream writer over a transport that uvloop has closed."""
+
+    is_closed = False
+
+    def write(self, data: bytes) -> None:
+        """Refuse as uvloop does."""
+        raise RuntimeError("unable to perform operation on <TCPTransport closed=True>")
+
+    def close(self) -> None:
+        """Note it."""
+        self.is_closed = True
+
+
+async def test_uvloops_runtime_error_becomes_a_connection_error() -> None:
+    """Aiokafka knows what to do with that one; the connection is closed."""
+    connection = GuardedConnection("127.0.0.1", 1)
+    writer = DeadWriter()
+    connection._writer, connection._reader = writer, asyncio.StreamReader()
+    connection._read_task = asyncio.create_task(asyncio.sleep(0))
+    connection._versions = {3: (0, 5)}
+
+    with pytest.raises(KafkaConnectionError):
+        connection.send(MetadataRequest([]))
+
+    assert writer.is_closed
+    assert not connection.connected()
+
+
+async def test_every_client_is_guarded() -> None:
+    """All three kinds hand out guarded connections."""
+    made = (
+        kafka.consumer(NOBODY, client_id="test"),
+        kafka.producer(NOBODY, client_id="test"),
+        kafka.admin(NOBODY, client_id="test"),
+    )
+    for client in made:
+        assert isinstance(kafka_seam.client_of(client), GuardedClient)
+        await kafka.retire(client)
+
+
+async def test_a_fence_at_the_end_of_a_transaction_has_its_name() -> None:
+    """Code 90 is newer than aiokafka; it means the same as 47."""
+    await kafka.retire(kafka.producer(NOBODY, client_id="test"))
+
+    assert for_code(90) is for_code(47)
+
+
+async def test_cutting_twice_is_harmless() -> None:
+    """Also before start."""
+    producer = kafka.producer(NOBODY, client_id="test", transactional_id="x")
+
+    assert await kafka_seam.cut(producer)
+    assert await kafka_seam.cut(producer)
+
+
+async def test_an_exception_taken_later_is_not_reported_as_forgotten() -> None:
+    """The loop's handler hears nothing of a failed future that was marked."""
+    heard: list[object] = []
+    loop = asyncio.get_running_loop()
+    loop.set_exception_handler(lambda _, context: heard.append(context))
+    future: asyncio.Future[object] = loop.create_future()
+    kafka_seam.retrieve_later(future)
+
+    future.set_exception(OSError("x"))
+    await asyncio.sleep(0)
+    del future
+
+    assert heard == []
