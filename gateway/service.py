@@ -12,19 +12,20 @@ from chassis.admin import AdminServer
 from chassis.clock import Clock, SystemClock
 from chassis.lifecycle import Component, command
 from chassis.metrics import LoopLag, make_registry
+from chassis.preconditions import Preconditions
 from chassis.table import Table
 from chassis.table_writer import TableWriter
 from chassis.vault import Vault
 from gateway.app import make_app
 from gateway.appender import KafkaAppender
 from gateway.auth import Keyring
-from gateway.components import Preconditions, RegistryReader
 from gateway.handlers.events import EventHandlers, EventLimits, EventsTopic
 from gateway.handlers.subscriptions import SubscriptionHandlers
 from gateway.intake import Intake
 from gateway.kafka_registry import KafkaRegistry, Row, SubscriptionIndex, decode_row
 from gateway.metrics import GatewayMetrics
 from gateway.publish import BatchingPublisher, Publisher
+from gateway.registry_reader import RegistryReader
 from gateway.server import HttpServer
 from gateway.settings import GatewaySettings
 from gateway.subscriptions import Rules
@@ -65,7 +66,7 @@ def build(settings: GatewaySettings) -> Sequence[Component]:
     return [
         _admin(settings, instruments, table, publisher),
         LoopLag(instruments, clock=clock),
-        Preconditions(settings.kafka, _plans(settings), log=log),
+        Preconditions(settings.kafka, _plans(settings), client_id=_CLIENT_ID, log=log),
         RegistryReader(table, writer, partitions=settings.topics.partitions),
         publisher,
         HttpServer(app, host=http.host, port=http.port, keepalive_s=http.keepalive_s),

@@ -4,9 +4,10 @@ import pytest
 
 from chassis.admin import AdminServer
 from chassis.metrics import LoopLag
+from chassis.preconditions import Preconditions
 from chassis.settings import load
-from gateway.components import Preconditions, RegistryReader
 from gateway.publish import BatchingPublisher
+from gateway.registry_reader import RegistryReader
 from gateway.server import HttpServer
 from gateway.service import build, fresh_id, main
 from gateway.settings import GatewaySettings

@@ -1,32 +1,16 @@
-"""The parts that wait for Kafka; with Kafka they are tried in tests/integration/test_gateway.py."""
+"""The copy of the registry; with Kafka it is tried in tests/integration/test_gateway.py."""
 
 import asyncio
-
-import pytest
 
 from chassis import logs
 from chassis.clock import SystemClock
 from chassis.settings import KafkaSettings
 from chassis.table import Table
 from chassis.table_writer import TableWriter
-from gateway.components import Preconditions, RegistryReader
 from gateway.kafka_registry import Row, decode_row
+from gateway.registry_reader import RegistryReader
 
 NOBODY = KafkaSettings(bootstrap_servers=("127.0.0.1:1",))
-
-
-async def test_the_start_waits_for_brokers_and_can_be_cancelled() -> None:
-    """A gateway that comes up before Kafka does not crash in circles."""
-    preconditions = Preconditions(NOBODY, [], log=logs.get("test"))
-    start = asyncio.create_task(preconditions.start())
-
-    done, _ = await asyncio.wait({start}, timeout=0.05)
-    start.cancel()
-
-    assert done == set()
-    with pytest.raises(asyncio.CancelledError):
-        await start
-    await preconditions.stop()
 
 
 async def test_a_registry_that_cannot_be_read_is_not_started() -> None:
