@@ -98,7 +98,7 @@ class EventLog:
             low = await self._first_since(reader, partition, bounds.since_ms, upto)
             while high > low and events < bounds.events_max and size_bytes < bounds.bytes_max:
                 first = max(low, high - span)
-                records = await self._read(reader, partition, first, high, digest)
+                records = await self._read(reader, partition, first, end=high, digest=digest)
                 spans.append(records)
                 events += len(records)
                 size_bytes += sum(record.size_bytes for record in records)
@@ -146,6 +146,7 @@ class EventLog:
         reader: AIOKafkaConsumer,
         partition: int,
         first: int,
+        *,
         end: int,
         digest: Callable[[Received], Fingerprint | None],
     ) -> list[Fingerprint]:
