@@ -1,0 +1,58 @@
+"""What an owner says before it has a group; the rest needs a broker: tests/integration/chassis."""
+
+import asyncio
+
+import structlog
+
+from chassis.ownership import Ownership
+from chassis.seats import OwnershipHooks
+from chassis.settings import KafkaSettings
+from tests.fakes.actor import RecordingActor
+
+
+class CountingHooks(OwnershipHooks):
+    """Sets an event at the first rebuilt consumer."""
+
+    def __init__(self) -> None:
+        self.rebuilt = asyncio.Event()
+
+    def on_consumer_rebuilt(self) -> None:
+        """Note it."""
+        self.rebuilt.set()
+
+
+def ownership(hooks: OwnershipHooks | None = None) -> Ownership:
+    """Return one whose broker is nowhere."""
+    return Ownership(
+        KafkaSettings(bootstrap_servers="127.0.0.1:1"),
+        topic="t",
+        group="g",
+        client_id="test",
+        make_actor=RecordingActor,
+        log=structlog.get_logger(),
+        hooks=hooks,
+    )
+
+
+async def test_nothing_is_ours_before_the_group_said_so() -> None:
+    """Not joined, nothing assigned, no answer from the group, readiness says why."""
+    owner = ownership()
+
+    assert not owner.is_joined
+    assert not owner.is_assigned(0)
+    assert await owner.ask_group(0, 1) is None
+    assert owner.checks()["group"]() == "not a member of g"
+
+
+async def test_it_tries_on_without_a_broker_and_ends_when_told() -> None:
+    """A consumer that cannot start is built anew, and stop ends the wait in between."""
+    hooks = CountingHooks()
+    owner = ownership(hooks)
+    stop = asyncio.Event()
+    running = asyncio.create_task(owner.run(stop))
+    await hooks.rebuilt.wait()
+
+    stop.set()
+    await running
+
+    assert asyncio.all_tasks() == {asyncio.current_task()}

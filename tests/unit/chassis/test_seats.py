@@ -1,0 +1,224 @@
+"""Who sits where: takeovers, rebalances and deaths, with actors that only remember."""
+
+import asyncio
+from collections.abc import Callable
+
+import structlog
+
+from chassis.seats import TAKEOVERS_MAX, OwnershipHooks, Seats
+from tests.fakes.actor import RecordingActor
+
+
+class Room:
+    """Seats with everything around them recorded."""
+
+    def __init__(self, make: Callable[[int], RecordingActor] | None = None) -> None:
+        self.journal: list[tuple[str, int]] = []
+        self.made: list[RecordingActor] = []
+        self.sought: list[tuple[int, int]] = []
+        self.confirms: list[bool | None] = []
+        self.asked = 0
+        self._make = make or (lambda p: RecordingActor(p, journal=self.journal, start_at=10 * p))
+        self.seats = Seats(
+            make_actor=self._make_actor,
+            seek=lambda partition, offset: self.sought.append((partition, offset)),
+            confirm=self._confirm,
+            log=structlog.get_logger(),
+            hooks=OwnershipHooks(),
+        )
+
+    def _make_actor(self, partition: int) -> RecordingActor:
+        self.made.append(self._make(partition))
+        return self.made[-1]
+
+    async def _confirm(self) -> bool | None:
+        self.asked += 1
+        return self.confirms.pop(0) if self.confirms else True
+
+    def running(self) -> list[int]:
+        """Return the partitions that may be fed."""
+        return sorted(seat.partition for seat, _ in self.seats.running())
+
+
+async def until(is_true: Callable[[], bool]) -> None:
+    """Let the loop turn until a condition holds."""
+    async with asyncio.timeout(20):
+        while not is_true():  # noqa: ASYNC110  # state has no event
+            await asyncio.sleep(0)
+
+
+async def test_new_partitions_are_taken_over_then_sought_then_fed() -> None:
+    """`assign` returns at once; a partition runs when its actor said where to read from."""
+    room = Room()
+
+    room.seats.assign({1, 2}, is_same_member=False)
+    assert room.running() == []
+    await until(lambda: room.running() == [1, 2])
+
+    assert sorted(room.sought) == [(1, 10), (2, 20)]
+    await room.seats.close_all("stop")
+    assert {("close:stop", 1), ("close:stop", 2)} <= set(room.journal)
+
+
+async def test_kept_ones_go_on_lost_ones_close() -> None:
+    """A rebalance seeks what stays to where its actor is, and takes nothing over again."""
+    room = Room()
+    room.seats.assign({1, 2}, is_same_member=False)
+    await until(lambda: room.running() == [1, 2])
+    room.made[0].position = 15
+    room.sought.clear()
+
+    await room.seats.balance(1, 5)
+    assert room.seats.is_in_balance
+    room.seats.assign({1}, is_same_member=True)
+    await until(lambda: ("close:lost", 2) in room.journal)
+
+    assert room.sought == [(1, 15)]
+    assert room.running() == [1]
+    assert len(room.made) == 2
+    assert room.journal.index(("drain", 1)) < room.journal.index(("resume", 1))
+
+
+async def test_after_a_kick_nothing_is_kept() -> None:
+    """Somebody else may have had the partition: the old actor closes before the new one begins."""
+    room = Room()
+    room.seats.assign({1}, is_same_member=False)
+    await until(lambda: room.running() == [1])
+
+    room.seats.assign({1}, is_same_member=False)
+    await until(lambda: len(room.made) == 2 and room.running() == [1])
+
+    assert [what for what, _ in room.journal] == [
+        "take_over",
+        "ready",
+        "close:lost",
+        "take_over",
+        "ready",
+    ]
+
+
+async def test_takeovers_are_bounded() -> None:
+    """Many partitions at once take over a few at a time."""
+    release = asyncio.Event()
+    journal: list[tuple[str, int]] = []
+
+    async def wait() -> None:
+        await release.wait()
+
+    room = Room(lambda p: RecordingActor(p, journal=journal, on_take_over=wait))
+    room.seats.assign(set(range(20)), is_same_member=False)
+    await until(lambda: len(journal) == TAKEOVERS_MAX)
+    for _ in range(20):
+        await asyncio.sleep(0)
+    assert len(journal) == TAKEOVERS_MAX
+
+    release.set()
+    await until(lambda: len(room.running()) == 20)
+
+
+async def test_a_partition_lost_in_its_takeover_is_closed() -> None:
+    """The takeover is cancelled first, then the actor told."""
+
+    async def wait() -> None:
+        await asyncio.Event().wait()
+
+    journal: list[tuple[str, int]] = []
+    room = Room(lambda p: RecordingActor(p, journal=journal, on_take_over=wait))
+    room.seats.assign({1}, is_same_member=False)
+    await until(lambda: bool(journal))
+
+    room.seats.assign(set(), is_same_member=True)
+    await until(lambda: ("close:lost", 1) in journal)
+
+    assert len(room.seats) == 0
+    assert ("ready", 1) not in journal
+
+
+async def test_a_takeover_that_ends_between_revoked_and_assigned_waits_for_the_word() -> None:
+    """It is drained at once, and sought and resumed only when the partition stays."""
+    release = asyncio.Event()
+
+    async def wait() -> None:
+        await release.wait()
+
+    journal: list[tuple[str, int]] = []
+    room = Room(lambda p: RecordingActor(p, journal=journal, on_take_over=wait))
+    room.seats.assign({1}, is_same_member=False)
+    await until(lambda: bool(journal))
+    await room.seats.balance(1, 5)
+
+    release.set()
+    await until(lambda: ("drain", 1) in journal)
+    assert room.sought == []
+    room.seats.assign({1}, is_same_member=True)
+
+    assert room.sought == [(1, 0)]
+    assert journal[-1] == ("resume", 1)
+
+
+async def test_a_failed_takeover_asks_the_group_before_it_tries_again() -> None:
+    """A claim fences whoever owns the partition: no answer or a no means wait."""
+    failures = [OSError("x")]
+    journal: list[tuple[str, int]] = []
+
+    async def fail() -> None:
+        if failures:
+            raise failures.pop()
+
+    room = Room(lambda p: RecordingActor(p, journal=journal, on_take_over=fail))
+    room.confirms = [None, True]
+    room.seats.assign({1}, is_same_member=False)
+
+    await until(lambda: room.running() == [1])
+
+    assert room.asked == 2
+    assert [what for what, _ in journal] == ["take_over", "close:dead", "take_over", "ready"]
+
+
+async def test_a_dead_one_without_the_wish_waits_for_assigned() -> None:
+    """Its seat is empty until the group names the partition again."""
+    room = Room()
+    room.seats.assign({1}, is_same_member=False)
+    await until(lambda: room.running() == [1])
+    room.made[0].is_dead = True
+
+    room.seats.sweep()
+    await until(lambda: ("close:dead", 1) in room.journal)
+    assert room.running() == []
+    assert len(room.made) == 1
+    room.seats.assign({1}, is_same_member=True)
+    await until(lambda: room.running() == [1])
+
+    assert len(room.made) == 2
+
+
+async def test_a_dead_one_with_the_wish_is_replaced() -> None:
+    """After a pause and a yes of the group, without a rebalance."""
+    room = Room()
+    room.seats.assign({1}, is_same_member=False)
+    await until(lambda: room.running() == [1])
+    room.made[0].is_dead = room.made[0].needs_takeover = True
+
+    room.seats.sweep()
+    await until(lambda: len(room.made) == 2 and room.running() == [1])
+
+    assert room.asked == 1
+
+
+async def test_a_drain_that_hangs_or_fails_does_not_stop_the_rebalance() -> None:
+    """It is cut at the bound; the others were drained."""
+
+    class Hanging(RecordingActor):
+        async def drain(self, deadline_s: float) -> None:
+            if self.partition == 1:
+                await asyncio.Event().wait()
+            raise ValueError("no")
+
+    room = Room(Hanging)
+    room.seats.assign({1, 2}, is_same_member=False)
+    await until(lambda: room.running() == [1, 2])
+
+    await room.seats.balance(0.01, 0.02)
+
+    room.seats.assign({1, 2}, is_same_member=True)
+    assert room.running() == [1, 2]

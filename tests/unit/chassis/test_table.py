@@ -1,0 +1,126 @@
+"""How records become a table; reading them from a broker: tests/integration/chassis."""
+
+import asyncio
+
+import structlog
+from aiokafka import ConsumerRecord
+
+from chassis.settings import KafkaSettings
+from chassis.table import WRITE_HEADER, Table, TableHooks
+from tests.fakes.clock import ManualClock
+
+
+class CountingHooks(TableHooks):
+    """Counts broken records."""
+
+    broken = 0
+
+    def on_broken(self) -> None:
+        """Count."""
+        self.broken += 1
+
+
+def record(
+    offset: int, key: bytes | None, value: bytes | None, token: bytes = b""
+) -> ConsumerRecord:
+    """Return a record of partition 0 that the log took at `1000 + offset`."""
+    headers = ((WRITE_HEADER, token),)
+    return ConsumerRecord("t", 0, offset, 1000 + offset, 1, key, value, 0, 0, 0, headers)
+
+
+async def table(hooks: TableHooks | None = None, **options: object) -> Table[int]:
+    """Return a table that owns partition 0 of a broker that is nowhere."""
+    made: Table[int] = Table(
+        KafkaSettings(bootstrap_servers="127.0.0.1:1"),
+        topic="t",
+        decode=lambda key, value: int(value),
+        client_id="test",
+        log=structlog.get_logger(),
+        hooks=hooks,
+        clock=ManualClock(),
+        **options,  # type: ignore[arg-type]  # passed through
+    )
+    await made.own([0])
+    return made
+
+
+async def test_the_last_good_value_wins() -> None:
+    """Values replace, tombstones remove, what cannot be read changes nothing."""
+    hooks = CountingHooks()
+    changes: list[tuple[int, bytes, int | None]] = []
+    made = await table(hooks, on_change=lambda *change: changes.append(change))
+
+    made._apply_all(
+        0,
+        [
+            record(1, b"a", b"1"),
+            record(2, b"b", b"2"),
+            record(3, b"a", b"broken"),
+            record(4, b"b", None),
+            record(5, None, b"6"),
+            record(6, b"c", b"7"),
+        ],
+    )
+
+    assert dict(made.items(0)) == {b"a": 1, b"c": 7}
+    assert made.appended_at(0, b"a") == 1001
+    assert made.appended_at(0, b"b") is None
+    assert made.records == 2
+    assert hooks.broken == 2
+    assert changes == [(0, b"a", 1), (0, b"b", 2), (0, b"b", None), (0, b"c", 7)]
+
+
+async def test_records_of_a_partition_that_went_are_ignored() -> None:
+    """They may still come out of a fetch that was under way."""
+    made = await table()
+    await made.own([1])
+
+    made._apply_all(0, [record(1, b"a", b"1")])
+
+    assert made.get(0, b"a") is None
+    assert list(made.items(0)) == []
+
+
+async def test_a_write_is_known_by_its_token() -> None:
+    """An equal value of another writer is not it; a forgotten one is not looked for."""
+    made = await table()
+    mine, other = made.expect(0, b"mine"), made.expect(0, b"other")
+    made.forget(0, other)
+    made.forget(0, None)
+
+    made._apply_all(0, [record(1, b"a", b"1", b"theirs")])
+    assert not mine.met.is_set()
+    made._apply_all(0, [record(2, b"a", b"1", b"mine"), record(3, b"a", b"1", b"other")])
+
+    assert mine.met.is_set()
+    assert not other.met.is_set()
+
+
+async def test_before_any_answer_nothing_is_certain() -> None:
+    """Position 0, not caught up, the last fetch infinitely old; stop without start is fine."""
+    made = await table()
+
+    assert made.position(0) == 0
+    assert not made.is_caught_up
+    assert not made.has_caught_up(0)
+    assert made.seconds_since_fetch(0) == float("inf")
+    assert not await made.wait_for(0, 1, timeout_s=0)
+    await made.stop()
+
+
+async def test_a_reader_without_a_broker_tries_on_until_stop() -> None:
+    """Each failure is counted; nothing stays behind."""
+    rebuilt = asyncio.Event()
+
+    class Hooks(TableHooks):
+        def on_reader_rebuilt(self) -> None:
+            rebuilt.set()
+
+    made = await table(Hooks())
+    await made.start()
+    await made.start()
+    await rebuilt.wait()
+
+    await made.stop()
+
+    assert asyncio.all_tasks() == {asyncio.current_task()}
