@@ -1,9 +1,12 @@
 """Derive and write the ids people see: Crockford base32, lower case."""
 
+import base64
 import hashlib
 from typing import Literal
 
-_ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
+_TO_CROCKFORD = bytes.maketrans(
+    b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567", b"0123456789abcdefghjkmnpqrstvwxyz"
+)
 _HASH_BYTES = 16
 
 IdPrefix = Literal["sub", "evt", "key"]
@@ -12,8 +15,8 @@ IdPrefix = Literal["sub", "evt", "key"]
 def crockford(raw: bytes) -> str:
     """Write bytes as lower-case Crockford base32, zero bits in front (16 bytes → 26 characters)."""
     chars = -(-len(raw) * 8 // 5)
-    number = int.from_bytes(raw, "big")
-    return "".join(_ALPHABET[(number >> shift) & 31] for shift in range((chars - 1) * 5, -1, -5))
+    in_fives = bytes(-len(raw) % 5) + raw
+    return base64.b32encode(in_fives).translate(_TO_CROCKFORD).decode("ascii")[-chars:]
 
 
 def webhook_id(subscriber: str, source: str, event_id: str) -> str:
