@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from hooklane.embedded_kafka import EmbeddedKafka
+from tests.conftest import Broker
 from tests.e2e.receiver import Receiver
 from tests.e2e.stack import Stack
 
@@ -20,7 +20,7 @@ async def receiver() -> AsyncIterator[Receiver]:
 
 
 @pytest.fixture
-async def stack(kafka: EmbeddedKafka, prefix: str, tmp_path: Path) -> AsyncIterator[Stack]:
+async def stack(kafka: Broker, prefix: str, tmp_path: Path) -> AsyncIterator[Stack]:
     """Create topics for one test; it starts the services it wants, all are ended after it."""
     made = Stack(kafka.bootstrap_servers, prefix, tmp_path)
     await made.topics()

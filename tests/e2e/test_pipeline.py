@@ -53,7 +53,7 @@ async def test_an_event_over_http_arrives_signed(stack: Stack, receiver: Receive
 async def test_kafka_producers_of_both_families_are_served(
     stack: Stack, receiver: Receiver
 ) -> None:
-    """Both aiokafka and librdkafka (murmur2_random) write to `events`; a crc32 key is quarantined."""
+    """Records of aiokafka and librdkafka are served; a crc32-partitioned one is quarantined."""
     await stack.start()
     created = await stack.subscribe("acme", receiver.url("a"), event_types=["order.*"])
     receiver.secrets["a"] = created["secret"]

@@ -4,17 +4,21 @@ import signal
 
 import pytest
 
-from hooklane.embedded_kafka import EmbeddedKafka
+from tests.conftest import Broker
 from tests.e2e.stack import SERVICES, Stack, eventually, free_port
 
 pytestmark = [pytest.mark.kafka, pytest.mark.timeout(180)]
 
 
 async def _refusal(stack: Stack, name: str, **environment: str) -> str:
-    """Start a service that must refuse; give its only output line."""
+    """Start a service that must refuse; give the only line besides those of its start and end."""
     service = await stack.spawn(name, **environment)
     code = await service.exit_code(within_s=40)
-    lines = [line for line in service.log.read_text().splitlines() if line.strip()]
+    lines = [
+        line
+        for line in service.log.read_text().splitlines()
+        if "process.starting" not in line and "process.ended" not in line
+    ]
     assert code == 4, service.log.read_text()
     assert len(lines) == 1, lines
     return lines[0]
@@ -38,7 +42,7 @@ async def test_a_mistyped_variable_is_refused(stack: Stack, name: str) -> None:
 
 @pytest.mark.parametrize("name", SERVICES)
 async def test_missing_topics_are_refused(
-    kafka: EmbeddedKafka, prefix: str, stack: Stack, name: str
+    kafka: Broker, prefix: str, stack: Stack, name: str
 ) -> None:
     """Without its topics a service says which command makes them."""
     line = await _refusal(stack, name, HOOKLANE_TOPICS__PREFIX=f"{prefix}-none")
