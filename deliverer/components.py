@@ -1,63 +1,18 @@
-"""Long-lived parts of the deliverer: preconditions, registry, sender, membership."""
+"""Long-lived parts of the deliverer: its registry, its sender, its membership."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
-from structlog.typing import FilteringBoundLogger
-
-from chassis import kafka, topics
-from chassis.kafka import KafkaUnavailable
 from chassis.ownership import Ownership
-from chassis.settings import KafkaSettings
 from chassis.table import Table
 from chassis.table_writer import TableWriter
 from deliverer.disabling import Disabler
 from deliverer.endpoints import RegistryEntry
 from deliverer.sender.sender import HttpSender
 from deliverer.worker import PartitionWorker
-from schemas.topics import TopicPlan
 
-AGAIN_S = 0.5
 LEAVE_RESERVE_S = 3.0
 """What of the shutdown deadline is kept for the last ticks and for leaving the group."""
-
-
-class Preconditions:
-    """Component: lets nothing start before Kafka answers and its topics are right."""
-
-    def __init__(
-        self, settings: KafkaSettings, plans: Sequence[TopicPlan], *, log: FilteringBoundLogger
-    ) -> None:
-        self._settings = settings
-        self._plans = plans
-        self._log = log
-
-    async def start(self) -> None:
-        """Wait for the brokers; raises StartRefused when the topics or this Python are wrong."""
-        kafka.check_runtime()
-        while True:
-            await kafka.wait_for_brokers(self._settings, self._log, asyncio.Event())
-            try:
-                await self._verify()
-            except (KafkaUnavailable, OSError) as error:
-                self._log.warning("deliverer.topics_unknown", error=str(error))
-                await asyncio.sleep(AGAIN_S)
-            else:
-                return
-
-    async def drain(self, deadline_s: float) -> None:
-        """Nothing runs."""
-
-    async def stop(self) -> None:
-        """Nothing is held."""
-
-    async def _verify(self) -> None:
-        client = kafka.admin(self._settings, client_id="hooklane-deliverer-start")
-        await kafka.start(client)
-        try:
-            await topics.verify(client, self._plans)
-        finally:
-            await kafka.retire(client, timeout_s=1)
 
 
 class RegistryReader:

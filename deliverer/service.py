@@ -11,12 +11,13 @@ from chassis.clock import Clock, SystemClock
 from chassis.lifecycle import Component, command
 from chassis.metrics import LoopLag, make_registry
 from chassis.ownership import Ownership, OwnershipHooks
+from chassis.preconditions import Preconditions
 from chassis.table import Table
 from chassis.table_writer import TableWriter, system_jitter
 from chassis.tick import TickProducer
 from chassis.vault import Vault
 from deliverer.attempts import Attempter
-from deliverer.components import Membership, Preconditions, RegistryReader, Sending
+from deliverer.components import Membership, RegistryReader, Sending
 from deliverer.delays import DelayReader
 from deliverer.disabling import Disabler
 from deliverer.endpoints import OpenedCache, RegistryEntry, decode_entry
@@ -80,7 +81,9 @@ async def build(settings: DelivererSettings) -> Sequence[Component]:
     return [
         _admin(settings, instruments, reading.table, membership.ownership),
         LoopLag(instruments, clock=clock),
-        Preconditions(settings.kafka, _plans(settings), log=logs.get(NAME)),
+        Preconditions(
+            settings.kafka, _plans(settings), client_id=f"{CLIENT_ID}-start", log=logs.get(NAME)
+        ),
         RegistryReader(reading.table, reading.writer, reading.disabler),
         Sending(sender),
         delays,
