@@ -131,14 +131,21 @@ def test_packages_only_introduce_themselves(path: Path) -> None:
 
 @pytest.mark.parametrize("path", SOURCES, ids=_name)
 def test_every_module_has_its_test_file(path: Path) -> None:
-    """`room/part/thing.py` is tested by `tests/unit/room/part/test_thing.py`."""
+    """`room/part/thing.py` is tested by `tests/unit/room/part/test_thing.py`.
+
+    What only a real peer can try has the same place in `tests/integration`.
+    """
     if path.name in {"__init__.py", "__main__.py"}:
         return
     relative = path.relative_to(ROOT)
-    expected = ROOT / "tests" / "unit" / relative.parent / f"test_{relative.name}"
+    mirrored = relative.parent / f"test_{relative.name}"
+    found = [ROOT / "tests" / kind / mirrored for kind in ("unit", "integration")]
 
-    assert expected.exists(), f"write {_name(expected)}"
-    assert "def test_" in expected.read_text()
+    texts = [file.read_text() for file in found if file.exists()]
+
+    assert any("def test_" in text or "class Test" in text for text in texts), (
+        f"write {_name(found[0])}"
+    )
 
 
 def test_only_the_chassis_constructs_kafka_clients() -> None:
