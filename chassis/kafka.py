@@ -8,7 +8,7 @@ ever. Rules that all clients share (assignor, isolation, fetch sizes, timeouts) 
 import asyncio
 import functools
 import ssl
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
@@ -166,34 +166,32 @@ def record_bytes(record: Record) -> int:
     return size
 
 
-def build_batches(maker: AIOKafkaProducer, records: Iterable[Record]) -> list[Batch]:
-    """Pack records into closed batches, in order within a partition.
+def build_batches(maker: AIOKafkaProducer, records: Iterable[Record]) -> Iterator[Batch]:
+    """Pack records into closed batches, in order within a partition, each as soon as it is full.
 
-    The first batches of all partitions come before the second ones: only one batch may wait per
-    partition, and this order lets all partitions fill one request.
+    What is not full comes at the end, so that all partitions of a small tick fill one request.
     """
-    rounds: list[list[Batch]] = []
-    current: dict[tuple[str, int], tuple[int, BatchBuilder]] = {}
+    current: dict[tuple[str, int], BatchBuilder] = {}
     for record in records:
         place = (record.topic, record.partition)
-        number, builder = current.get(place, (-1, None))
-        if builder is None or not _append(builder, record):
-            number, builder = number + 1, maker.create_batch()
-            current[place] = (number, builder)
-            if number == len(rounds):
-                rounds.append([])
-            rounds[number].append(Batch(*place, builder))
-            if not _append(builder, record):
-                raise ValueError("a record does not fit an empty batch")
-    for batches in rounds:
-        for batch in batches:
-            batch.builder.close()
-    return [batch for batches in rounds for batch in batches]
+        builder = current.get(place)
+        if builder is not None and _append(builder, record):
+            continue
+        if builder is not None:
+            yield Batch(*place, builder)  # closed by the append that did not fit
+        builder = current[place] = maker.create_batch()
+        if not _append(builder, record):
+            raise ValueError("a record does not fit an empty batch")
+    for place, builder in current.items():
+        builder.close()
+        yield Batch(*place, builder)
 
 
 async def produce(maker: AIOKafkaProducer, records: Iterable[Record]) -> list[RecordMetadata]:
     """Append records and wait for every answer; one answer per batch.
 
+    Records are taken from their iterator while earlier ones are on their way: of a partition at
+    most one batch is built, one waits and one is in flight, however many there are in all.
     Raises the first failure after all answers are known: a send that nobody waits for hides a
     lost record, even from the commit of a transaction. One caller at a time per partition.
     """

@@ -121,6 +121,8 @@ class Table(Generic[T]):
     async def own(self, partitions: Collection[int]) -> None:
         """Read exactly these partitions; those that stay go on where they are."""
         wanted = set(partitions)
+        if wanted == set(self._positions):
+            return
         for gone in set(self._positions) - wanted:
             self._positions.pop(gone)
             self._entries.pop(gone)

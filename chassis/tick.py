@@ -7,7 +7,7 @@ owns it, the open transaction of the one before is aborted, and its commits fail
 """
 
 import asyncio
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sized
 from typing import NamedTuple
 
 from aiokafka import AIOKafkaProducer, TopicPartition
@@ -36,7 +36,8 @@ _LOG_APPEND_TIME = 1
 class ProducerLost(Exception):
     """The producer is gone, and whether its last commit landed is unknown.
 
-    `fenced`: somebody else claimed the transactional id; that commit did not land.
+    `fenced`: somebody else claimed the transactional id. Even then a commit may have landed, when
+    its answer was lost before.
     """
 
     def __init__(self, message: str, *, fenced: bool = False) -> None:
@@ -94,18 +95,18 @@ class TickProducer:
 
     async def commit(
         self,
-        records: Sequence[Record],
+        records: Iterable[Record],
         *,
         offsets: Mapping[tuple[str, int], int] | None = None,
         group: str = "",
     ) -> CommitInfo:
-        """Commit records and offsets of `group` together.
+        """Commit records and offsets of `group` together; an iterator is sent as it comes.
 
         Raises ProducerLost on any error, also after `commit_timeout_s`, and when nothing is
         claimed; the object must be claimed again before its next commit. ValueError: a tick of
         nothing, for which aiokafka sends nothing, so that it would prove nothing.
         """
-        if not records and not offsets:
+        if not offsets and isinstance(records, Sized) and len(records) == 0:
             raise ValueError("an empty tick proves nothing")
         producer = self._producer
         if producer is None:
@@ -123,7 +124,7 @@ class TickProducer:
     async def _commit(
         self,
         producer: AIOKafkaProducer,
-        records: Sequence[Record],
+        records: Iterable[Record],
         offsets: Mapping[tuple[str, int], int],
         group: str,
     ) -> CommitInfo:

@@ -3,12 +3,15 @@
 import asyncio
 from collections.abc import Callable
 
+import structlog
 from aiokafka import ConsumerRecord, TopicPartition
 
 from chassis import kafka
 from chassis.kafka import Record
+from chassis.ownership import Ownership
 from chassis.settings import KafkaSettings
 from chassis.tick import ProducerLost, TickProducer
+from tests.integration.chassis.conftest import tick_producer
 
 
 class CopyingActor:
@@ -106,3 +109,29 @@ class CopyingActor:
                 self._wake()
                 return
             self._wake()
+
+
+def copier(settings: KafkaSettings, prefix: str, source: str, target: str) -> Ownership:
+    """Return a group member whose actors copy."""
+
+    def make(partition: int) -> CopyingActor:
+        return CopyingActor(
+            settings,
+            partition,
+            source=source,
+            target=target,
+            group=f"{prefix}-group",
+            ticks=tick_producer(settings, f"{prefix}-copy-{partition}", commit_timeout_s=3),
+            wake=ownership.wake,
+        )
+
+    ownership = Ownership(
+        settings,
+        topic=source,
+        group=f"{prefix}-group",
+        client_id="test",
+        make_actor=make,
+        log=structlog.get_logger(),
+        drain_s=1,
+    )
+    return ownership

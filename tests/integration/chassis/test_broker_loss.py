@@ -16,8 +16,6 @@ from aiokafka.protocol.metadata import MetadataRequest
 from chassis import kafka
 from chassis.kafka import KafkaUnavailable, Record
 from chassis.kafka_seam import GuardedConnection, client_of
-from chassis.ownership import Ownership
-from chassis.settings import KafkaSettings
 from chassis.table import Table
 from chassis.tick import ProducerLost, TickProducer
 from hooklane.embedded_kafka import EmbeddedKafka
@@ -28,7 +26,7 @@ from tests.integration.chassis.conftest import (
     tick_producer,
     until,
 )
-from tests.integration.chassis.copying import CopyingActor
+from tests.integration.chassis.copying import copier
 
 pytestmark = pytest.mark.kafka
 
@@ -135,29 +133,3 @@ async def claim(ticks: TickProducer) -> None:
                 await asyncio.sleep(0.2)
             else:
                 return
-
-
-def copier(settings: KafkaSettings, prefix: str, source: str, target: str) -> Ownership:
-    """Return a member whose actors copy."""
-
-    def make(partition: int) -> CopyingActor:
-        return CopyingActor(
-            settings,
-            partition,
-            source=source,
-            target=target,
-            group=f"{prefix}-group",
-            ticks=tick_producer(settings, f"{prefix}-copy-{partition}", commit_timeout_s=3),
-            wake=ownership.wake,
-        )
-
-    ownership = Ownership(
-        settings,
-        topic=source,
-        group=f"{prefix}-group",
-        client_id="test",
-        make_actor=make,
-        log=structlog.get_logger(),
-        drain_s=1,
-    )
-    return ownership

@@ -12,8 +12,8 @@ from chassis.kafka import Record
 from chassis.ownership import Ownership
 from chassis.settings import KafkaSettings
 from tests.fakes.actor import RecordingActor
-from tests.integration.chassis.conftest import Commit, MakeTopic, read_all, tick_producer, until
-from tests.integration.chassis.copying import CopyingActor
+from tests.integration.chassis.conftest import Commit, MakeTopic, read_all, until
+from tests.integration.chassis.copying import copier
 
 pytestmark = pytest.mark.kafka
 
@@ -242,40 +242,17 @@ async def test_real_ticks_across_a_rebalance_lose_and_repeat_nothing(
     settings: KafkaSettings,
     make_topic: MakeTopic,
     commit: Commit,
-    log: FilteringBoundLogger,
     prefix: str,
 ) -> None:
     """Actors that copy by transactional ticks: the output equals the input, in order."""
     source = await make_topic("source", partitions=4)
     target = await make_topic("target", partitions=4)
-    stops: list[asyncio.Event] = []
+    stops = [asyncio.Event(), asyncio.Event()]
     tasks: list[asyncio.Task[None]] = []
 
     def start() -> None:
-        stop = asyncio.Event()
-
-        def make(partition: int) -> CopyingActor:
-            return CopyingActor(
-                settings,
-                partition,
-                source=source,
-                target=target,
-                group=f"{prefix}-group",
-                ticks=tick_producer(settings, f"{prefix}-copy-{partition}"),
-                wake=ownership.wake,
-            )
-
-        ownership = Ownership(
-            settings,
-            topic=source,
-            group=f"{prefix}-group",
-            client_id="test",
-            make_actor=make,
-            log=log,
-            drain_s=1,
-        )
-        stops.append(stop)
-        tasks.append(asyncio.create_task(ownership.run(stop)))
+        ownership = copier(settings, prefix, source, target)
+        tasks.append(asyncio.create_task(ownership.run(stops[len(tasks)])))
 
     async def write(first: int, count: int) -> None:
         for number in range(first, first + count, 20):
