@@ -214,6 +214,9 @@ class Ownership:
             if not error.retriable:
                 raise
             self._log.warning("ownership.poll_failed", error=repr(error))
+            # One partition's error may have swallowed what was read of another.
+            for seat, actor in self._seats.running():
+                self._seek(seat.partition, actor.position)
             await asyncio.sleep(IDLE_S)
             return {}
         return got

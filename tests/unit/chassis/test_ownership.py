@@ -3,6 +3,8 @@
 import asyncio
 
 import structlog
+from aiokafka import TopicPartition
+from aiokafka.errors import RequestTimedOutError
 
 from chassis.ownership import Ownership
 from chassis.seats import OwnershipHooks
@@ -56,3 +58,36 @@ async def test_it_tries_on_without_a_broker_and_ends_when_told() -> None:
     await running
 
     assert asyncio.all_tasks() == {asyncio.current_task()}
+
+
+class FailingConsumer:
+    """Fails one poll as a fetch error does, after it swallowed what it had read."""
+
+    def __init__(self) -> None:
+        self.sought: list[tuple[int, int]] = []
+
+    async def getmany(self, *places: TopicPartition, timeout_ms: int, max_records: int) -> object:
+        """Fail."""
+        raise RequestTimedOutError
+
+    def seek(self, place: TopicPartition, offset: int) -> None:
+        """Note it."""
+        self.sought.append((place.partition, offset))
+
+
+async def test_a_failed_poll_goes_back_to_where_the_actors_are() -> None:
+    """The consumer may have moved a position beyond records that it then did not return."""
+    owner = ownership()
+    consumer = FailingConsumer()
+    owner._consumer = consumer
+    owner._seats.assign({3}, is_same_member=False)
+    while not list(owner._seats.running()):  # noqa: ASYNC110  # state has no event
+        await asyncio.sleep(0)
+    _, actor = next(owner._seats.running())
+    actor.position = 42
+    consumer.sought.clear()
+
+    got = await owner._getmany(consumer, TopicPartition("t", 3), timeout_ms=0)
+
+    assert got == {}
+    assert consumer.sought == [(3, 42)]
