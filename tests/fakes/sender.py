@@ -1,0 +1,29 @@
+"""A sender without a network: answers by host name, keeps what it was asked to send."""
+
+import asyncio
+from collections.abc import Mapping
+
+from deliverer.sender.port import AttemptResult, PreparedRequest
+from schemas.outcome import Outcome
+
+DELIVERED = AttemptResult(outcome=Outcome.DELIVERED, status=204)
+
+
+class FakeSender:
+    """Passes tests/contract/sender.py; a host without an answer accepts."""
+
+    def __init__(self, answers: Mapping[str, AttemptResult] | None = None) -> None:
+        self.answers = dict(answers or {})
+        self.requests: list[PreparedRequest] = []
+        self.hangs: set[str] = set()
+
+    async def send(self, request: PreparedRequest) -> AttemptResult:
+        """Answer; a host in `hangs` never does until its timeout."""
+        self.requests.append(request)
+        if request.host in self.hangs:
+            try:
+                async with asyncio.timeout(request.timeout_s):
+                    await asyncio.Event().wait()
+            except TimeoutError:
+                return AttemptResult(outcome=Outcome.TIMEOUT)
+        return self.answers.get(request.host, DELIVERED)

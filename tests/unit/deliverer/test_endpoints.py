@@ -1,0 +1,181 @@
+"""What the deliverer knows of subscriptions."""
+
+import base64
+
+import orjson
+import pytest
+
+from chassis.vault import Vault
+from deliverer.endpoints import (
+    Absent,
+    Endpoint,
+    OpenedCache,
+    PartitionEndpoints,
+    RegistryEntry,
+    VaultClosed,
+    decode_entry,
+)
+from deliverer.request import Recipient
+from schemas.registry import registry_key
+from tests.fakes.deliverer import KEYS, SECRET, registry_entry, silent_log
+
+
+def endpoints(keys: list[tuple[str, bytes]] | None = None) -> PartitionEndpoints:
+    """Return an empty view."""
+    return PartitionEndpoints(
+        Vault(keys or KEYS), opened=OpenedCache(entries_max=2), log=silent_log()[0]
+    )
+
+
+def test_a_policy_is_compiled_from_the_record() -> None:
+    """Seconds become milliseconds, older lane epochs keep their mode."""
+    view = endpoints()
+    view.changed(
+        *registry_entry(
+            "sub_a",
+            ordering="none",
+            lane_epoch=2,
+            drop_before=1,
+            orderings={"1": "strict"},
+            retry={"schedule_s": [0.1, 5], "max_age_s": 60},
+            max_in_flight=3,
+        )
+    )
+
+    policy = view.policy("sub_a")
+
+    assert policy is not None
+    assert (policy.status, policy.lane_epoch, policy.drop_before) == ("active", 2, 1)
+    assert (policy.mode_of(1), policy.mode_of(2)) == ("strict", "none")
+    assert (policy.schedule_ms, policy.max_age_ms, policy.max_in_flight) == ((100, 5000), 60_000, 3)
+
+
+@pytest.mark.parametrize("gone", ["unknown", "deleted", "tombstone"])
+def test_a_subscription_that_is_gone_has_no_policy(gone: str) -> None:
+    """Deleted records and tombstones are the same to a delivery."""
+    view = endpoints()
+    key, entry = registry_entry("sub_a")
+    if gone != "unknown":
+        view.changed(key, entry)
+        view.changed(key, None if gone == "tombstone" else registry_entry("sub_a", deleted=True)[1])
+
+    assert view.policy("sub_a") is None
+    assert isinstance(view.endpoint("sub_a"), Absent)
+
+
+def test_other_records_of_the_registry_are_none_of_its_business() -> None:
+    """Keys, subscribers and junk keys change nothing and tell nobody."""
+    view, told = endpoints(), list[str]()
+    view.listen(told.append)
+
+    view.changed(registry_key("acme", "key", "k"), RegistryEntry(b"", None))
+    view.changed(b"junk", RegistryEntry(b"", None))
+
+    assert told == []
+
+
+def test_each_change_is_told_until_nobody_listens() -> None:
+    """The machine keeps the policy of a subscription it has lanes of."""
+    view, told = endpoints(), list[str]()
+    view.listen(told.append)
+    key, entry = registry_entry("sub_a")
+
+    view.changed(key, entry)
+    view.changed(key, None)
+    view.listen(None)
+    view.changed(key, entry)
+
+    assert told == ["sub_a", "sub_a"]
+    assert view.key_of("sub_a") == key
+    assert view.key_of("sub_b") is None
+
+
+def test_an_endpoint_is_opened_and_lists_what_to_mask() -> None:
+    """The secret also without its prefix."""
+    view = endpoints()
+    view.changed(*registry_entry("sub_a", timeout_s=3.5))
+
+    found = view.endpoint("sub_a")
+
+    assert isinstance(found, Endpoint)
+    assert isinstance(found.recipient, Recipient)
+    assert (found.recipient.host, found.recipient.timeout_s) == ("hooks.example.com", 3.5)
+    assert found.secrets == (SECRET, SECRET.removeprefix("whsec_"))
+    assert SECRET not in repr(found)
+
+
+def test_a_new_version_is_opened_anew() -> None:
+    """The cache forgets what changed: attempts use the current URL and secrets."""
+    view = endpoints()
+    view.changed(*registry_entry("sub_a"))
+    before = view.endpoint("sub_a")
+
+    assert view.endpoint("sub_a") is before
+    view.changed(*registry_entry("sub_a", version=2))
+    assert view.endpoint("sub_a") is not before
+
+
+def test_an_unknown_vault_key_holds_the_subscription() -> None:
+    """Nothing is sent, nothing is burnt, the machine hears of it, and it is logged once."""
+    log, said = silent_log()
+    view = PartitionEndpoints(Vault([("k2", b"x" * 32)]), opened=OpenedCache(), log=log)
+    told: list[str] = []
+    view.changed(*registry_entry("sub_a"))
+    view.listen(told.append)
+
+    assert isinstance(view.endpoint("sub_a"), VaultClosed)
+    assert isinstance(view.endpoint("sub_a"), VaultClosed)
+
+    policy = view.policy("sub_a")
+    assert policy is not None
+    assert policy.status == "paused"
+    assert told == ["sub_a"]
+    assert [entry["event"] for entry in said.entries] == ["endpoint.vault_closed"]
+
+
+@pytest.mark.parametrize("sealed", ["not base64!", "", base64.b64encode(b"junk").decode()])
+def test_a_damaged_seal_holds_the_subscription(sealed: str) -> None:
+    """It is our fault or an attacker's, never the receiver's."""
+    view = endpoints()
+    view.changed(*registry_entry("sub_a", sealed=sealed))
+
+    assert isinstance(view.endpoint("sub_a"), VaultClosed)
+
+
+def test_a_disabled_subscription_has_no_endpoint() -> None:
+    """P9: an attempt decided a moment ago does not start."""
+    view = endpoints()
+    view.changed(*registry_entry("sub_a", status="disabled"))
+
+    assert isinstance(view.endpoint("sub_a"), Absent)
+
+
+def test_the_cache_keeps_the_most_recently_used() -> None:
+    """Secrets in memory are bounded."""
+    cache = OpenedCache(entries_max=2)
+    one = Endpoint(None, ())  # type: ignore[arg-type]  # never looked into
+    for key in (b"a", b"b"):
+        cache.put(key, one)
+    cache.get(b"a")
+    cache.put(b"c", one)
+
+    assert cache.get(b"a") is one
+    assert cache.get(b"b") is None
+
+
+def test_a_record_that_cannot_be_read_is_a_value_error() -> None:
+    """The table then keeps the last good one."""
+    key = registry_key("acme", "subscription", "sub_a")
+
+    with pytest.raises(ValueError, match="cannot be read"):
+        decode_entry(key, b"junk")
+
+    assert decode_entry(registry_key("acme", "key", "k"), b"junk").subscription is None
+    assert decode_entry(key, orjson.dumps({**_minimal()})).subscription is not None
+
+
+def _minimal() -> dict[str, object]:
+    return {
+        "id": "sub_a", "subscriber": "acme", "version": 1, "sealed": "",
+        "created_at": "2026-01-02T03:04:05.678Z", "updated_at": "2026-01-02T03:04:05.678Z",
+    }  # fmt: skip

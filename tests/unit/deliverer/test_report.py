@@ -1,0 +1,76 @@
+"""What the sender saw, in the policy's words."""
+
+import pytest
+
+from deliverer.report import cut_off, is_failure, report_of, retry_after_ms
+from deliverer.sender.port import AttemptResult
+from schemas.outcome import Outcome
+
+NOW = 1_700_000_000_000  # Tue, 14 Nov 2023 22:13:20 GMT
+DAY_MS = 24 * 3600 * 1000
+
+
+@pytest.mark.parametrize(
+    ("raw", "expected"),
+    [
+        (None, None),
+        ("0", 0),
+        ("120", 120_000),
+        (" 7 ", 7_000),
+        ("86400", DAY_MS),
+        ("9999999999", DAY_MS),
+        ("99999999999", None),
+        ("-1", None),
+        ("1.5", None),
+        ("soon", None),
+        ("", None),
+        ("١٢", None),
+        ("Tue, 14 Nov 2023 22:13:30 GMT", 10_000),
+        ("Tuesday, 14-Nov-23 22:13:30 GMT", 10_000),
+        ("Tue, 14 Nov 2023 22:00:00 GMT", 0),
+        ("Fri, 14 Nov 2025 22:13:20 GMT", DAY_MS),
+        ("Tue, 99 Nov 2023 22:13:30 GMT", None),
+        ("Tue, 14 Nov 99999 22:13:30 GMT", None),
+        ("x" * 1000, None),
+    ],
+)
+def test_retry_after_is_seconds_or_a_date_within_a_day(raw: str | None, expected: int) -> None:
+    """Whatever cannot be read counts as absent; the rest lies within 0 and 24 h."""
+    assert retry_after_ms(raw, NOW) == expected
+
+
+@pytest.mark.parametrize(
+    ("wish", "wants_abort", "wants_disable"),
+    [
+        (None, False, False),
+        ("abort-message", True, False),
+        (" Abort-Message ", True, False),
+        ("disable", False, True),
+        ("disable-all", False, False),
+    ],
+)
+def test_the_receivers_wish_is_read(
+    wish: str | None, wants_abort: bool, wants_disable: bool
+) -> None:
+    """`webhook-delivery` knows two words; others mean nothing."""
+    result = AttemptResult(outcome=Outcome.HTTP_5XX, status=500, webhook_delivery=wish)
+
+    report = report_of(result, started_at=NOW, finished_at=NOW + 5)
+
+    assert (report.wants_abort, report.wants_disable) == (wants_abort, wants_disable)
+    assert (report.outcome, report.status) == (Outcome.HTTP_5XX, 500)
+
+
+def test_an_attempt_cut_off_tells_how_long_it_ran() -> None:
+    """A clock that went back makes no negative duration."""
+    assert cut_off(Outcome.CANCELLED, started_at=NOW, finished_at=NOW + 7).duration_ms == 7
+    assert cut_off(Outcome.CANCELLED, started_at=NOW, finished_at=NOW - 7).duration_ms == 0
+
+
+@pytest.mark.parametrize("outcome", list(Outcome))
+def test_only_the_receivers_failures_make_a_suspect(outcome: Outcome) -> None:
+    """Faults of ours never count against an endpoint."""
+    report = cut_off(outcome, started_at=NOW, finished_at=NOW)
+    ours = {Outcome.DELIVERED, Outcome.CANCELLED, Outcome.LOCAL_FAULT}
+
+    assert is_failure(report) == (outcome not in ours)

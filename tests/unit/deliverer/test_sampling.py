@@ -1,0 +1,90 @@
+"""The gauges that describe the process."""
+
+import asyncio
+
+import pytest
+from prometheus_client import CollectorRegistry
+
+from chassis.lifecycle import Component
+from deliverer.metrics import DelivererMetrics
+from deliverer.policy.items import Counts
+from deliverer.sampling import DropCounter, Sampler
+from tests.contract.lifecycle import LifecycleContract
+
+
+class FakeTable:
+    """A table with three records."""
+
+    records = 3
+
+    def seconds_since_fetch(self) -> float:
+        """Return a lag."""
+        return 1.5
+
+
+class FakePartition:
+    """A partition with lanes."""
+
+    def lanes_by_state(self) -> dict[str, int]:
+        """Return some."""
+        return {"live": 2, "held": 1, "lagging": 0}
+
+
+def sampler(registry: CollectorRegistry) -> Sampler:
+    """Return a sampler over two partitions."""
+    return Sampler(
+        DelivererMetrics(registry),
+        partitions=lambda: [FakePartition(), FakePartition()],
+        table=FakeTable(),
+    )
+
+
+class TestSamplerLife(LifecycleContract):
+    """It lives like every component."""
+
+    @pytest.fixture
+    def component(self) -> Component:
+        """Give a sampler."""
+        return sampler(CollectorRegistry())
+
+
+async def test_it_samples_as_soon_as_it_starts() -> None:
+    """A first scrape sees no zeros."""
+    registry = CollectorRegistry()
+    component = sampler(registry)
+
+    await component.start()
+    await asyncio.sleep(0)
+    await component.stop()
+
+    assert registry.get_sample_value("hooklane_lanes", {"state": "live"}) == 4
+    assert registry.get_sample_value("hooklane_lanes", {"state": "held"}) == 2
+    assert registry.get_sample_value("hooklane_registry_records") == 3
+    assert registry.get_sample_value("hooklane_registry_lag_seconds") == 1.5
+
+
+async def test_a_crash_is_reported() -> None:
+    """A silent sampler would show an old picture for ever."""
+    component = Sampler(
+        DelivererMetrics(CollectorRegistry()),
+        partitions=lambda: [None],  # type: ignore[list-item]
+        table=FakeTable(),
+    )
+
+    assert isinstance(await component.wait_failed(), RuntimeError)
+    await component.start()
+    assert isinstance(await component.wait_failed(), AttributeError)
+    await component.stop()
+
+
+def test_drops_are_counted_as_differences() -> None:
+    """The machine's counts only grow; each growth is counted once."""
+    registry = CollectorRegistry()
+    drops = DropCounter(DelivererMetrics(registry))
+
+    drops.note(Counts(dropped_disabled=2, dropped_deleted=1))
+    drops.note(Counts(dropped_disabled=5, dropped_deleted=1))
+
+    name = "hooklane_deliveries_dropped_total"
+    assert registry.get_sample_value(name, {"reason": "disabled"}) == 5
+    assert registry.get_sample_value(name, {"reason": "deleted"}) == 1
