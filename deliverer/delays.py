@@ -7,7 +7,6 @@ are orders it carries out between polls.
 
 import asyncio
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from typing import Protocol
 
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
@@ -65,8 +64,7 @@ class DelayReader:
         task, self._task = self._task, None
         if task is not None:
             task.cancel()
-            with suppress(asyncio.CancelledError):
-                await task
+            await asyncio.wait({task})
 
     async def wait_failed(self) -> BaseException:
         """Return what ended the reader; waits as long as it runs."""

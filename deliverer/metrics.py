@@ -25,6 +25,15 @@ class DelivererMetrics:
     """Everything the deliverer counts."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
+        self._make_attempts(registry)
+        self._make_ends(registry)
+        self._make_partitions(registry)
+
+    def attempt(self, outcome: str, kind: str) -> Counter:
+        """Return the counter of attempts that ended so."""
+        return self._attempts[outcome, kind]
+
+    def _make_attempts(self, registry: CollectorRegistry) -> None:
         attempts = Counter(
             "hooklane_delivery_attempts",
             "Attempts that ended under their owner.",
@@ -73,6 +82,8 @@ class DelivererMetrics:
             registry, "hooklane_delivery_blocked", "Attempts refused by egress policy.",
             label="reason", values=BLOCKED_REASONS,
         )  # fmt: skip
+
+    def _make_ends(self, registry: CollectorRegistry) -> None:
         self.dropped = _children(
             registry, "hooklane_deliveries_dropped", "Deliveries of a disabled or deleted one.",
             label="reason", values=DROP_REASONS,
@@ -94,6 +105,8 @@ class DelivererMetrics:
         self.quarantined = {
             reason: quarantined.labels("deliverer", reason.value) for reason in QuarantineReason
         }
+
+    def _make_partitions(self, registry: CollectorRegistry) -> None:
         self.commits = _children(
             registry, "hooklane_commits", "Ticks by how they ended.",
             label="result", values=COMMIT_RESULTS,
@@ -123,10 +136,6 @@ class DelivererMetrics:
             "Seconds since a broker answered the registry's reader.",
             registry=registry,
         )
-
-    def attempt(self, outcome: str, kind: str) -> Counter:
-        """Return the counter of attempts that ended so."""
-        return self._attempts[outcome, kind]
 
 
 def _children(

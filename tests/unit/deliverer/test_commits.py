@@ -1,0 +1,130 @@
+"""When a tick begins, and what follows from its end."""
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import pytest
+
+from deliverer.commits import IDLE_S, SPACING_S, Commits
+from deliverer.policy.items import Disable
+from deliverer.ticking import Lost
+from tests.fakes.deliverer import Bench, delivery_record
+
+
+@pytest.fixture
+async def bench() -> AsyncIterator[Bench]:
+    """Give a worker that has taken over."""
+    bench = await Bench().start()
+    yield bench
+    await bench.close()
+
+
+def commits_of(bench: Bench) -> Commits:
+    """Return the ticks of a bench's worker."""
+    assert bench.worker._life is not None
+    return bench.worker._life.commits
+
+
+async def test_ticks_are_spaced_while_there_is_output_and_rare_without(bench: Bench) -> None:
+    """Group commit under load, one tick an hour in silence."""
+    commits = commits_of(bench)
+    began_at = commits._began_at
+
+    assert commits.due_in(began_at) == pytest.approx(IDLE_S)
+
+    bench.worker._life.machine.skip_head(0)  # type: ignore[union-attr]
+    assert commits.has_output
+    assert commits.due_in(began_at) == pytest.approx(SPACING_S)
+    assert commits.due_in(began_at + 1) < 0
+
+
+async def test_a_committed_tick_is_counted_and_proves_ownership(bench: Bench) -> None:
+    """The lease counts from the begin of the tick, not from its end."""
+    commits = commits_of(bench)
+    bench.clock.advance(8)
+    bench.log.gate.clear()
+
+    commits.begin()
+    await asyncio.sleep(0)
+    bench.clock.advance(5)
+    bench.log.gate.set()
+    await commits.wait()
+    await asyncio.sleep(0)
+
+    lease = bench.worker._life.lease  # type: ignore[union-attr]
+    now = bench.clock.monotonic()
+    assert lease.is_fresh(now + 5)
+    assert not lease.is_fresh(now + 5.1)
+    assert bench.count("hooklane_commits_total", result="committed") == 2
+    assert bench.count("hooklane_commit_duration_seconds_count") == 2
+
+
+async def test_notices_follow_the_tick_that_was_begun_after_them(bench: Bench) -> None:
+    """A notice noted while a tick is under way waits for the next one (R4)."""
+    commits = commits_of(bench)
+    bench.log.gate.clear()
+    commits.begin()
+    commits.note(Disable("sub_a", "gone"))
+    bench.log.gate.set()
+    await commits.wait()
+    await asyncio.sleep(0)
+    assert bench.disabling.asked == []
+
+    await bench.turn()
+    commits.begin() if not commits.is_open else None
+    await commits.wait()
+    await asyncio.sleep(0)
+    assert [reason for _, _, reason in bench.disabling.asked] == ["gone"]
+
+
+async def test_a_notice_of_a_subscription_that_is_gone_is_dropped(bench: Bench) -> None:
+    """It was deleted before the tick landed."""
+    commits = commits_of(bench)
+
+    commits.note(Disable("sub_x", "gone"))
+    commits.begin()
+    await commits.wait()
+    await asyncio.sleep(0)
+
+    assert bench.disabling.asked == []
+
+
+async def test_a_doubt_lasts_until_the_tick_is_settled(bench: Bench) -> None:
+    """It is counted once, and ends with the answer."""
+    commits = commits_of(bench)
+    bench.log.failures = ["lost"]
+    bench.group.answers = [True]
+
+    commits.begin()
+    await commits.wait()
+    await asyncio.sleep(0)
+
+    assert not commits.is_in_doubt
+    assert bench.count("hooklane_commits_total", result="lost") == 1
+
+
+async def test_a_defect_in_a_tick_ends_the_worker(bench: Bench) -> None:
+    """Whether it landed is for the next takeover to read."""
+    bench.worker._ticker._writer = None
+
+    await bench.feed(delivery_record(0))
+    bench.attempts.finish(0)
+    await bench.turn()
+
+    assert bench.worker.is_dead
+    assert bench.worker.needs_takeover
+
+
+async def test_a_cancelled_tick_tells_nobody(bench: Bench) -> None:
+    """The worker that cancelled it is on its way out itself."""
+    commits = commits_of(bench)
+    ended: list[Lost | None] = []
+    commits._ended = ended.append
+    bench.log.gate.clear()
+    commits.begin()
+
+    await commits.cancel()
+    await commits.cancel()
+
+    assert ended == []
+    assert not commits.is_open

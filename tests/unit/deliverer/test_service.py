@@ -1,0 +1,44 @@
+"""The composition root."""
+
+import pytest
+
+from chassis.admin import AdminServer
+from chassis.preconditions import Preconditions
+from chassis.settings import load
+from deliverer.components import Membership
+from deliverer.service import build, group_of, main
+from deliverer.settings import DelivererSettings
+
+NEEDED = {
+    "HOOKLANE_KAFKA__BOOTSTRAP_SERVERS": "127.0.0.1:1",
+    "HOOKLANE_VAULT__KEYS": "k1:" + "A" * 43 + "=",
+    "HOOKLANE_ADMIN__PORT": "0",
+}
+
+
+async def test_probes_start_first_and_intake_last() -> None:
+    """Start order is the order of dependency; nothing passes the preconditions."""
+    components = await build(load(DelivererSettings, NEEDED))
+
+    kinds = [type(component) for component in components]
+    assert kinds[0] is AdminServer
+    assert kinds[2] is Preconditions
+    assert kinds[-1] is Membership
+    for component in reversed(components):
+        await component.stop()
+
+
+def test_the_group_bears_the_prefix() -> None:
+    """Two deployments on one Kafka do not meet."""
+    settings = load(DelivererSettings, NEEDED | {"HOOKLANE_TOPICS__PREFIX": "shop"})
+
+    assert group_of(settings) == "shop-deliverer"
+
+
+def test_the_command_knows_its_options(capsys: pytest.CaptureFixture[str]) -> None:
+    """`--version` answers without settings or Kafka."""
+    with pytest.raises(SystemExit) as ended:
+        main(["--version"])
+
+    assert ended.value.code == 0
+    assert "hooklane" in capsys.readouterr().out
