@@ -141,10 +141,10 @@ class Connector:
         try:
             async with scope:
                 sock = await dial_first(addresses, port, dial=self._dial)
-                if early := _early_end(sock):
-                    return early
                 if scheme == "https":
                     failure = Outcome.TLS_ERROR
+                elif early := _early_end(sock):
+                    return early
                 return await self._wrap(sock, host if scheme == "https" else None)
         except OSError as error:
             if scope.expired():
