@@ -44,6 +44,11 @@ IDEMPOTENCY_KEY_CHARS_MAX: Final = 256
 _TEXT_FIELDS: Final = ("subscriber", "type", "id", "source", "time", "subject", "ordering_key")
 _REQUIRED_FIELDS: Final = ("subscriber", "type")
 _NATIVE_FIELDS: Final = frozenset(_TEXT_FIELDS) | {"data"}
+_OPTIONAL_ATTRIBUTES: Final = (
+    ("time", "time"),
+    ("subject", "subject"),
+    ("ordering_key", "orderingkey"),
+)
 _VISIBLE: Final = re.compile(r"[\x21-\x7e]+")
 _VISIBLE_LENGTHS: Final = {
     "type": TYPE_CHARS_MAX,
@@ -91,30 +96,55 @@ def admit_native(raw: bytes, ambience: Ambience, *, index: int | None = None) ->
     document = parse_object(raw)
     if isinstance(document, JsonRefused):
         return Problem(Code.INVALID_JSON, document.detail)
+    texts = _texts_of(document.members)
+    event = None if texts is None else _assemble(texts, document, ambience, index)
+    if isinstance(event, Event):
+        return _finish(event, ambience)
+    # Only what was refused is examined field by field: most events are good.
     errors = _unknown_fields(document) + _field_errors(document.members)
-    if errors:
+    if errors or event is None:
         return invalid(errors)
-    texts = {name: str(document.members[name]) for name in _TEXT_FIELDS if _is_set(document, name)}
-    source = texts.get("source", DEFAULT_SOURCE)
+    return _finish(event, ambience)
+
+
+def _texts_of(members: Mapping[str, JsonValue]) -> dict[str, str] | None:
+    """Give the fields that are set; None when there are others, or too few. Null is absent."""
+    texts: dict[str, str] = {}
+    for name, value in members.items():
+        if name not in _NATIVE_FIELDS:
+            return None
+        if value is None or name == "data":
+            continue
+        if not isinstance(value, str):
+            return None
+        texts[name] = value
+    return texts if "subscriber" in texts and "type" in texts else None
+
+
+def _assemble(
+    texts: Mapping[str, str], document: JsonObject, ambience: Ambience, index: int | None
+) -> Event | Violation:
+    """Make the event that the fields describe, if it is one."""
+    subscriber, source = texts["subscriber"], texts.get("source", DEFAULT_SOURCE)
+    event_id = texts.get("id")
     attributes = {
+        **ambience.traces,
         "specversion": SPECVERSION,
-        "id": texts.get("id") or _event_id(texts["subscriber"], source, ambience, index),
+        "id": _event_id(subscriber, source, ambience, index) if event_id is None else event_id,
         "source": source,
         "type": texts["type"],
     }
-    attributes.update({name: texts[name] for name in ("time", "subject") if name in texts})
-    if "ordering_key" in texts:
-        attributes["orderingkey"] = texts["ordering_key"]
-    data = document.raw["data"] if _is_set(document, "data") else None
-    if data is not None:
+    for field_name, attribute in _OPTIONAL_ATTRIBUTES:
+        if field_name in texts:
+            attributes[attribute] = texts[field_name]
+    data = document.raw.get("data")
+    if data is not None and data != b"null":
         attributes["datacontenttype"] = "application/json"
-    event = assemble_event(
-        attributes | dict(ambience.traces),
-        data,
-        subscriber=texts["subscriber"],
-        data_bytes_max=ambience.data_bytes_max,
+    else:
+        data = None
+    return assemble_event(
+        attributes, data, subscriber=subscriber, data_bytes_max=ambience.data_bytes_max
     )
-    return _finish(event, ambience)
 
 
 def admit_structured(raw: bytes, ambience: Ambience) -> Event | Problem:
@@ -154,11 +184,6 @@ def _event_id(subscriber: str, source: str, ambience: Ambience, index: int | Non
     if key is None:
         return ambience.fresh_event_id()
     return idempotent_event_id(subscriber, source, key if index is None else f"{key} {index}")
-
-
-def _is_set(document: JsonObject, name: str) -> bool:
-    """Tell whether a field has a value; null stands for absent."""
-    return document.members.get(name) is not None
 
 
 def _unknown_fields(document: JsonObject) -> list[FieldError]:

@@ -18,11 +18,16 @@ import orjson
 JsonValue: TypeAlias = "str | int | float | bool | list[JsonValue] | dict[str, JsonValue] | None"
 
 DEPTH_MAX: Final = 64
+MEMBERS_MAX: Final = 256
+"""Members of an envelope; far above what any has, so that an answer need not name thousands."""
 
 _STRING: Final = re.compile(rb'"(?:[^"\\]|\\.)*"', re.DOTALL)
-_BLANKS: Final = re.compile(rb"[ \t\r\n]*")
+_MEMBER: Final = re.compile(rb'[ \t\r\n,]*("(?:[^"\\]|\\.)*")[ \t\r\n]*:[ \t\r\n]*', re.DOTALL)
+_END: Final = re.compile(rb"[ \t\r\n]*\}")
 _NOT_BRACKETS: Final = bytes(set(range(256)) - set(b"[]{}"))
-_STEPS: Final = {ord("["): 1, ord("{"): 1, ord("]"): -1, ord("}"): -1}
+_STEPS: Final = {ord("["): 1, ord("]"): -1}
+_QUICK_ROUNDS: Final = 3
+_ONE_KIND: Final = bytes.maketrans(b"{}", b"[]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,12 +47,13 @@ class JsonObject:
 
 def parse_object(raw: bytes, *, depth_max: int = DEPTH_MAX) -> JsonObject | JsonRefused:
     """Parse a body that must be one JSON object."""
-    refused = check_json(raw, depth_max=depth_max)
-    if refused is not None:
-        return refused
-    members: JsonValue = orjson.loads(raw)
+    members = _load(raw, depth_max)
+    if isinstance(members, JsonRefused):
+        return members
     if not isinstance(members, dict):
         return JsonRefused("the document is not a JSON object")
+    if len(members) > MEMBERS_MAX:
+        return JsonRefused(f"the document has more than {MEMBERS_MAX} members")
     parts = msgspec.json.decode(raw, type=dict[str, msgspec.Raw])
     raw_members = {name: bytes(part) for name, part in parts.items()}
     if has_duplicate_names(raw, raw_members):
@@ -72,22 +78,35 @@ def split_array(raw: bytes, *, items_max: int) -> list[bytes] | JsonRefused | No
 
 def check_json(raw: bytes, *, depth_max: int = DEPTH_MAX) -> JsonRefused | None:
     """Check that bytes are exactly one JSON document of bounded nesting."""
+    value = _load(raw, depth_max)
+    return value if isinstance(value, JsonRefused) else None
+
+
+def _load(raw: bytes, depth_max: int) -> "JsonValue | JsonRefused":
     try:
-        orjson.loads(raw)
+        value: JsonValue = orjson.loads(raw)
     except orjson.JSONDecodeError as error:
         return JsonRefused(f"not one JSON document (near line {error.lineno} column {error.colno})")
     if depth_of(raw, at_most=depth_max) > depth_max:
         return JsonRefused(f"nested deeper than {depth_max} levels")
-    return None
+    return value
 
 
-def depth_of(raw: bytes, *, at_most: int = 0) -> int:
-    """Count the deepest nesting of valid JSON; a cheap upper bound when it is within `at_most`."""
+def depth_of(raw: bytes, *, at_most: int) -> int:
+    """Bound the nesting of valid JSON: exact above `at_most`, else only not above it.
+
+    The first rounds take the innermost levels away, so that a wide document is not walked bracket
+    by bracket in Python.
+    """
     upper_bound = raw.count(b"[") + raw.count(b"{")
     if upper_bound <= at_most:
         return upper_bound
-    brackets = _STRING.sub(b"", raw).translate(None, delete=_NOT_BRACKETS)
-    return max(accumulate(map(_STEPS.__getitem__, brackets)), default=0)
+    brackets = _STRING.sub(b"", raw).translate(_ONE_KIND, delete=_NOT_BRACKETS)
+    depth = 0
+    while brackets and depth < _QUICK_ROUNDS:
+        brackets = brackets.replace(b"[]", b"")
+        depth += 1
+    return depth + max(accumulate(map(_STEPS.__getitem__, brackets)), default=0)
 
 
 def has_duplicate_names(raw: bytes, members: Mapping[str, bytes]) -> bool:
@@ -97,23 +116,12 @@ def has_duplicate_names(raw: bytes, members: Mapping[str, bytes]) -> bool:
     bytes are not those of `members`, or whose name came before, belongs to a repeated name.
     """
     seen: set[str] = set()
-    at = _skip_blanks(raw, raw.index(b"{") + 1)
-    while raw[at : at + 1] == b'"':
-        name_match = _STRING.match(raw, at)
-        if name_match is None:
-            return True
-        name: str = orjson.loads(name_match.group())
-        at = _skip_blanks(raw, _skip_blanks(raw, name_match.end()) + 1)
+    at = raw.index(b"{") + 1
+    while (match := _MEMBER.match(raw, at)) is not None:
+        name: str = orjson.loads(match.group(1))
         value = members.get(name)
-        if value is None or name in seen or not raw.startswith(value, at):
+        if value is None or name in seen or not raw.startswith(value, match.end()):
             return True
         seen.add(name)
-        at = _skip_blanks(raw, at + len(value))
-        if raw[at : at + 1] == b",":
-            at = _skip_blanks(raw, at + 1)
-    return raw[at : at + 1] != b"}"
-
-
-def _skip_blanks(raw: bytes, at: int) -> int:
-    match = _BLANKS.match(raw, at)
-    return match.end() if match else at
+        at = match.end() + len(value)
+    return _END.match(raw, at) is None

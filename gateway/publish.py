@@ -49,8 +49,8 @@ class NotPublished:
 class Publisher(Protocol):
     """What handlers need of this module."""
 
-    async def publish(self, record: Record) -> Published | NotPublished:
-        """Append one record; an answer comes within the deadline, whatever happens."""
+    async def publish(self, records: Sequence[Record]) -> Sequence[Published | NotPublished]:
+        """Append records, in order within a partition; all answers come within the deadline."""
         ...
 
 
@@ -73,17 +73,36 @@ class Appender(Protocol):
         ...
 
 
+Outcome = Published | NotPublished
+
+
 class _Waiter:
-    __slots__ = ("answer", "is_tried", "record")
+    """One record of a request, until its outcome is known; the first outcome counts."""
 
-    def __init__(self, record: Record, answer: asyncio.Future[Published | NotPublished]) -> None:
+    __slots__ = ("is_tried", "outcome", "record", "request")
+
+    def __init__(self, record: Record, request: "_Request") -> None:
         self.record = record
-        self.answer = answer
+        self.request = request
         self.is_tried = False
+        self.outcome: Outcome | None = None
 
-    def resolve(self, outcome: Published | NotPublished) -> None:
-        if not self.answer.done():
-            self.answer.set_result(outcome)
+    def resolve(self, outcome: Outcome) -> None:
+        if self.outcome is None:
+            self.outcome = outcome
+            self.request.left -= 1
+            if self.request.left == 0 and not self.request.done.done():
+                self.request.done.set_result(None)
+
+
+class _Request:
+    """Counts down to the moment when all its records have an outcome."""
+
+    __slots__ = ("done", "left")
+
+    def __init__(self, left: int) -> None:
+        self.left = left
+        self.done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
 
 class _Line:
@@ -175,23 +194,36 @@ class BatchingPublisher:
             return RuntimeError("the publisher is not started")
         return await asyncio.shield(self._failure)
 
-    async def publish(self, record: Record) -> Published | NotPublished:
-        """Append one record; an answer comes within the deadline, whatever happens."""
-        line = self._lines.setdefault(record.partition, _Line())
-        waiter = _Waiter(record, asyncio.get_running_loop().create_future())
+    async def publish(self, records: Sequence[Record]) -> Sequence[Outcome]:
+        """Append records, in order within a partition; all answers come within the deadline."""
+        if not records:
+            return []
+        request = _Request(len(records))
+        waiters = [_Waiter(record, request) for record in records]
+        for waiter in waiters:
+            self._enqueue(waiter)
+        try:
+            async with asyncio.timeout(self._deadline_s):
+                await request.done
+        except TimeoutError:
+            pass  # what has no outcome gets one below
+        finally:
+            for waiter in waiters:
+                if waiter.outcome is None:
+                    self._lines[waiter.record.partition].waiters.pop(id(waiter), None)
+        return [one.outcome or NotPublished(one.is_tried) for one in waiters]
+
+    def _enqueue(self, waiter: _Waiter) -> None:
+        partition = waiter.record.partition
+        line = self._lines.get(partition)
+        if line is None:
+            line = self._lines[partition] = _Line()
         line.waiters[id(waiter)] = waiter
         if line.task is None:
             line.task = asyncio.create_task(
-                self._work_off(line, record.partition), name=f"batcher-{record.partition}"
+                self._work_off(line, partition), name=f"batcher-{partition}"
             )
             line.task.add_done_callback(self._note_crash)
-        try:
-            async with asyncio.timeout(self._deadline_s):
-                return await waiter.answer
-        except TimeoutError:
-            return NotPublished(was_tried=waiter.is_tried)
-        finally:
-            line.waiters.pop(id(waiter), None)
 
     async def _work_off(self, line: _Line, partition: int) -> None:
         try:
@@ -211,7 +243,7 @@ class BatchingPublisher:
             async with asyncio.timeout(self._deadline_s):
                 base_offset = await appender.append([waiter.record for waiter in batch])
         except (KafkaUnavailable, TimeoutError) as error:
-            self._log.warning("gateway.produce_failed", partition=partition, error=str(error))
+            self._log.warning("gateway.produce_failed", partition=partition, error=repr(error))
             self._give_up(appender)
         else:
             for index, waiter in enumerate(batch):
@@ -232,21 +264,30 @@ class BatchingPublisher:
         ending.add_done_callback(self._endings.discard)
 
     async def _keep_appender(self) -> None:
-        backoff_s = self._backoff_s
         while True:
             self._is_wanted.clear()
+            self._appender = await self._started_appender()
+            self._is_available.set()
+            await self._is_wanted.wait()
+
+    async def _started_appender(self) -> Appender:
+        """Make producers until one starts; says once that it waits, and once that it is over."""
+        backoff_s = self._backoff_s
+        failures = 0
+        while True:
             appender = self._make_appender()
             try:
                 await appender.start()
             except KafkaUnavailable as error:
-                self._log.warning("gateway.producer_unavailable", error=str(error))
+                if not failures:
+                    self._log.warning("gateway.producer_unavailable", error=str(error))
+                failures += 1
                 await asyncio.sleep(backoff_s)
                 backoff_s = min(BACKOFF_MAX_S, 2 * backoff_s)
                 continue
-            backoff_s = self._backoff_s
-            self._appender = appender
-            self._is_available.set()
-            await self._is_wanted.wait()
+            if failures:
+                self._log.info("gateway.producer_available", failures=failures)
+            return appender
 
     def _note_crash(self, task: asyncio.Task[None]) -> None:
         if task.cancelled() or self._failure is None or self._failure.done():

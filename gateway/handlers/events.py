@@ -9,7 +9,7 @@ from typing import Final
 from aiohttp import web
 
 from chassis.clock import Clock
-from chassis.kafka import RECORD_BYTES_MAX, Record, record_bytes
+from chassis.kafka import Record
 from gateway.admission import (
     Ambience,
     admit_binary,
@@ -117,7 +117,7 @@ class EventHandlers:
                 admitted = admit_structured(body, ambience)
             else:
                 admitted = admit_native(body, ambience)
-            outcome = await self._publish(admitted)
+            (outcome,) = await self._publish([admitted])
         return _single_answer(outcome)
 
     async def post_batch(self, request: web.Request) -> web.Response:
@@ -141,26 +141,23 @@ class EventHandlers:
                 admitted.append(admit(item, ambience, index))
                 if index % _ITEMS_PER_TURN == _ITEMS_PER_TURN - 1:
                     await asyncio.sleep(0)
-            outcomes = await asyncio.gather(*map(self._publish, admitted))
+            outcomes = await self._publish(admitted)
         return _batch_answer(outcomes)
 
-    async def _publish(self, admitted: Event | Problem) -> Outcome:
-        """Publish what was admitted and count it, once."""
-        outcome = await self._outcome_of(admitted)
-        result = outcome[1]
-        self._metrics.count(result.code if isinstance(result, Problem) else None)
-        return outcome
-
-    async def _outcome_of(self, admitted: Event | Problem) -> Outcome:
-        if isinstance(admitted, Problem):
-            return None, admitted
-        record = self._topic.record_of(admitted)
-        if record_bytes(record) > RECORD_BYTES_MAX:
-            return None, Problem(Code.TOO_LARGE, "the event is too large for Kafka")
-        published = await self._publisher.publish(record)
-        if isinstance(published, NotPublished):
-            return admitted, Problem(published.code, _PROBLEM_DETAILS[published.code])
-        return admitted, published
+    async def _publish(self, admitted: Sequence[Event | Problem]) -> list[Outcome]:
+        """Publish what was admitted, in its order, and count every item once."""
+        events = [one for one in admitted if isinstance(one, Event)]
+        published = await self._publisher.publish([self._topic.record_of(one) for one in events])
+        answers = iter(published)
+        outcomes: list[Outcome] = []
+        for one in admitted:
+            if isinstance(one, Problem):
+                outcomes.append((None, one))
+            else:
+                outcomes.append((one, _place_or_problem(next(answers))))
+            result = outcomes[-1][1]
+            self._metrics.count(result.code if isinstance(result, Problem) else None)
+        return outcomes
 
     @contextmanager
     def _place(self, request: web.Request, bound: int) -> Iterator[None]:
@@ -216,6 +213,12 @@ def _split(body: bytes) -> list[bytes]:
     if not items:
         raise RefusedError(Problem(Code.VALIDATION_FAILED, "a batch has at least one item"))
     return items
+
+
+def _place_or_problem(answer: Published | NotPublished) -> Published | Problem:
+    if isinstance(answer, Published):
+        return answer
+    return Problem(answer.code, _PROBLEM_DETAILS[answer.code])
 
 
 def _ids_of(event: Event | None) -> dict[str, object]:

@@ -44,15 +44,21 @@ class PublisherContract:
         """A place is that of the record itself, and later requests come later."""
         record = Record(topic, 1, b"acme", b"1", [("h", b"v")])
 
-        first = await publisher.publish(record)
-        second = await publisher.publish(record)
-        other = await publisher.publish(record._replace(partition=0))
+        (first,) = await publisher.publish([record])
+        other, second, third = await publisher.publish(
+            [record._replace(partition=0), record, record]
+        )
 
         assert isinstance(first, Published)
         assert isinstance(second, Published)
+        assert isinstance(third, Published)
         assert isinstance(other, Published)
-        assert (first.partition, second.partition, other.partition) == (1, 1, 0)
-        assert second.offset > first.offset
+        assert [one.partition for one in (first, second, third, other)] == [1, 1, 1, 0]
+        assert first.offset < second.offset < third.offset
+
+    async def test_nothing_is_published_at_once(self, publisher: Publisher) -> None:
+        """A batch of bad items only has no record."""
+        assert list(await publisher.publish([])) == []
 
 
 class RegistryContract:

@@ -24,8 +24,11 @@ class MemoryPublisher:
         self.records: list[Record] = []
         self.outcomes: list[NotPublished | None] = []
 
-    async def publish(self, record: Record) -> Published | NotPublished:
-        """Append one record, or answer what the test wants."""
+    async def publish(self, records: Sequence[Record]) -> Sequence[Published | NotPublished]:
+        """Append records, or answer what the test wants."""
+        return [self._append(record) for record in records]
+
+    def _append(self, record: Record) -> Published | NotPublished:
         outcome = self.outcomes.pop(0) if self.outcomes else None
         if outcome is not None:
             return outcome

@@ -44,6 +44,7 @@ def nested(depth: int) -> bytes:
         nested(65),
         nested(1_025),
         b"[" * 1_000_000,
+        b"{" + b",".join(b'"%d":1' % n for n in range(257)) + b"}",
         b'{"a":1,"a":1}',
         b'{"a":1,"b":2,"a":12}',
         b'{"a":1,"a":12}',
@@ -111,8 +112,10 @@ def test_details_do_not_quote_the_body() -> None:
 
 def test_depth_is_counted_outside_of_strings() -> None:
     """A string full of brackets is flat."""
-    assert depth_of(b'{"a":"[[[\\"[[","b":[{}]}') == 3
-    assert depth_of(b"1") == 0
+    assert depth_of(b'{"a":"[[[\\"[[","b":[{}]}', at_most=2) == 3
+    assert depth_of(b"[" * 7 + b"{}" + b"]" * 7, at_most=2) == 8
+    assert depth_of(b"[[],[[]],{}]", at_most=0) == 3
+    assert depth_of(b"1", at_most=0) == 0
 
 
 def test_an_array_is_cut_into_the_bytes_of_its_items() -> None:

@@ -35,8 +35,13 @@ class Bench:
 
     def send(self, value: bytes, partition: int = 0) -> "asyncio.Task[Published | NotPublished]":
         """Publish beside the test."""
-        record = Record("events", partition, b"acme", value)
-        return asyncio.create_task(self.publisher.publish(record))
+
+        async def publish() -> Published | NotPublished:
+            record = Record("events", partition, b"acme", value)
+            (outcome,) = await self.publisher.publish([record])
+            return outcome
+
+        return asyncio.create_task(publish())
 
     async def batches(self, count: int, producer: int = 0) -> list[list[bytes | None]]:
         """Wait until a producer was given so many batches."""
