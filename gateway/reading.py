@@ -6,18 +6,43 @@ with HTML when it is too large; so bodies are read here.
 
 import asyncio
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
 from typing import Final
 
 from aiohttp import StreamReader, hdrs, web
 from aiohttp.client_exceptions import ClientPayloadError
 
 from gateway.documents import JsonRefused, JsonValue, parse_object
+from gateway.intake import Intake
 from gateway.problems import Code, Problem, RefusedError
 
 _CHARSET: Final = re.compile(r";\s*charset\s*=\s*\"?([^\";\s]*)\"?", re.IGNORECASE)
 _UTF8: Final = frozenset({"utf-8", "utf8", "us-ascii"})
-_MANAGEMENT_BODY_BYTES_MAX: Final = 256 * 1024
+MANAGEMENT_BODY_BYTES_MAX: Final = 256 * 1024
+
+
+def hold_place(
+    request: web.Request, intake: Intake, *, body_bytes_max: int
+) -> AbstractContextManager[None]:
+    """Take a place for a request and the bytes of its body; 503 at once when there is none.
+
+    A body without a declared length counts as the largest one.
+    """
+    declared = request.content_length
+    body_bytes = body_bytes_max if declared is None else min(declared, body_bytes_max)
+    if not intake.enter(body_bytes):
+        detail = "the gateway serves as many requests as it may: try again"
+        raise RefusedError(Problem(Code.UNAVAILABLE, detail))
+
+    @contextmanager
+    def holding() -> Iterator[None]:
+        try:
+            yield
+        finally:
+            intake.leave(body_bytes)
+
+    return holding()
 
 
 async def read_body(request: web.Request, *, body_bytes_max: int, timeout_s: float) -> bytes:
@@ -51,7 +76,7 @@ async def read_object(
     """Read the body of a management call: one strict JSON object."""
     if media_type_of(request) not in media_types:
         raise RefusedError(unsupported(media_types))
-    body = await read_body(request, body_bytes_max=_MANAGEMENT_BODY_BYTES_MAX, timeout_s=timeout_s)
+    body = await read_body(request, body_bytes_max=MANAGEMENT_BODY_BYTES_MAX, timeout_s=timeout_s)
     document = parse_object(body)
     if isinstance(document, JsonRefused):
         raise RefusedError(Problem(Code.INVALID_JSON, document.detail))

@@ -54,15 +54,16 @@ def build(settings: GatewaySettings) -> Sequence[Component]:
         deadline_s=settings.gateway.produce_deadline_s,
         log=log,
     )
+    http = settings.gateway
+    intake = Intake(http.max_requests, http.max_request_bytes_in_flight)
     app = make_app(
-        events=_events(settings, publisher, metrics, clock),
-        subscriptions=_subscriptions(settings, registry, clock),
+        events=_events(settings, publisher, intake=intake, metrics=metrics, clock=clock),
+        subscriptions=_subscriptions(settings, registry, intake=intake, clock=clock),
         keyring=Keyring(settings.auth.root_key.get_secret_value()),
         metrics=metrics,
         clock=clock,
         log=log,
     )
-    http = settings.gateway
     return [
         _admin(settings, instruments, table, publisher),
         LoopLag(instruments, clock=clock),
@@ -105,14 +106,19 @@ def _registry(
 
 
 def _events(
-    settings: GatewaySettings, publisher: Publisher, metrics: GatewayMetrics, clock: Clock
+    settings: GatewaySettings,
+    publisher: Publisher,
+    *,
+    intake: Intake,
+    metrics: GatewayMetrics,
+    clock: Clock,
 ) -> EventHandlers:
     http = settings.gateway
     return EventHandlers(
         publisher=publisher,
         topic=EventsTopic(topic_name(settings.topics.prefix, "events"), settings.topics.partitions),
         limits=EventLimits(http.max_event_bytes, http.max_body_bytes, http.body_timeout_s),
-        intake=Intake(http.max_requests, http.max_request_bytes_in_flight),
+        intake=intake,
         metrics=metrics,
         clock=clock,
         fresh_event_id=lambda: fresh_id("evt"),
@@ -120,13 +126,14 @@ def _events(
 
 
 def _subscriptions(
-    settings: GatewaySettings, registry: KafkaRegistry, clock: Clock
+    settings: GatewaySettings, registry: KafkaRegistry, *, intake: Intake, clock: Clock
 ) -> SubscriptionHandlers:
     return SubscriptionHandlers(
         registry=registry,
         rules=Rules(settings.egress.policy(), os.urandom),
         clock=clock,
         fresh_id=lambda: fresh_id("sub"),
+        intake=intake,
         body_timeout_s=settings.gateway.body_timeout_s,
     )
 

@@ -23,7 +23,7 @@ from gateway.intake import Intake
 from gateway.metrics import GatewayMetrics
 from gateway.problems import Code, Problem, RefusedError
 from gateway.publish import NotPublished, Published, Publisher
-from gateway.reading import header_of, media_type_of, read_body, unsupported
+from gateway.reading import header_of, hold_place, media_type_of, read_body, unsupported
 from gateway.responses import json_response, problem_response
 from schemas.cloudevents import STRUCTURED_PREFIX, encode_event
 from schemas.event import Event
@@ -161,17 +161,14 @@ class EventHandlers:
 
     @contextmanager
     def _place(self, request: web.Request, bound: int) -> Iterator[None]:
-        """Hold a place and the bytes of the body while the request is served."""
-        declared = request.content_length
-        body_bytes = bound if declared is None else min(declared, bound)
-        if not self._intake.enter(body_bytes):
-            self._metrics.count(Code.UNAVAILABLE)
-            detail = "the gateway serves as many requests as it may: try again"
-            raise RefusedError(Problem(Code.UNAVAILABLE, detail))
+        """Hold a place while the request is served; count it when there is none."""
         try:
+            place = hold_place(request, self._intake, body_bytes_max=bound)
+        except RefusedError as refused:
+            self._metrics.count(refused.problem.code)
+            raise
+        with place:
             yield
-        finally:
-            self._intake.leave(body_bytes)
 
     async def _read(self, request: web.Request, bound: int) -> bytes:
         timeout_s = self._limits.body_timeout_s

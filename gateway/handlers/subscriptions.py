@@ -1,15 +1,17 @@
 """Subscriptions of a subscriber: create, list, show, patch, delete, show the secret."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Final
 
 from aiohttp import hdrs, web
 
 from chassis.clock import Clock
+from gateway.documents import JsonValue
+from gateway.intake import Intake
 from gateway.paging import page_of, parse_page
 from gateway.preconditions import IfMatch, etag_of, parse_if_match
 from gateway.problems import Code, FieldError, Problem, RefusedError
-from gateway.reading import read_object
+from gateway.reading import MANAGEMENT_BODY_BYTES_MAX, hold_place, read_object
 from gateway.registry import Registry, Stored
 from gateway.responses import empty_response, json_response
 from gateway.signing_secrets import public_key_of
@@ -42,12 +44,14 @@ class SubscriptionHandlers:
         rules: Rules,
         clock: Clock,
         fresh_id: Callable[[], str],
+        intake: Intake,
         body_timeout_s: float,
     ) -> None:
         self._registry = registry
         self._rules = rules
         self._clock = clock
         self._fresh_id = fresh_id
+        self._intake = intake
         self._body_timeout_s = body_timeout_s
 
     async def create(self, request: web.Request) -> web.Response:
@@ -57,9 +61,7 @@ class SubscriptionHandlers:
         if reason is not None:
             problem = Problem(Code.VALIDATION_FAILED, reason, (FieldError("", reason),))
             raise RefusedError(problem)
-        members = await read_object(
-            request, media_types=_CREATE_TYPES, timeout_s=self._body_timeout_s
-        )
+        members = await self._read(request, _CREATE_TYPES)
         body = parse_create(members, self._rules)
         if isinstance(body, Problem):
             raise RefusedError(body)
@@ -105,9 +107,7 @@ class SubscriptionHandlers:
     async def patch(self, request: web.Request) -> web.Response:
         """Change a subscription by a merge patch."""
         condition = _condition(request)
-        members = await read_object(
-            request, media_types=_PATCH_TYPES, timeout_s=self._body_timeout_s
-        )
+        members = await self._read(request, _PATCH_TYPES)
 
         def decide() -> Change:
             current = self._current(request, condition)
@@ -142,6 +142,14 @@ class SubscriptionHandlers:
             raise RefusedError(_SEALED_AWAY)
         answer = secret_view(sealed, now_ms=self._clock.now_ms())
         return json_response(answer, headers={"Cache-Control": "no-store"})
+
+    async def _read(
+        self, request: web.Request, media_types: frozenset[str]
+    ) -> Mapping[str, JsonValue]:
+        with hold_place(request, self._intake, body_bytes_max=MANAGEMENT_BODY_BYTES_MAX):
+            return await read_object(
+                request, media_types=media_types, timeout_s=self._body_timeout_s
+            )
 
     def _answer(self, record: SubscriptionRecord) -> web.Response:
         answer = view(record, self._registry.unseal(record))

@@ -58,6 +58,7 @@ class GatewayApi:
                 rules=Rules(EgressPolicy(), lambda count: b"\x07" * count),
                 clock=self.clock,
                 fresh_id=lambda: self._next("sub"),
+                intake=self.intake,
                 body_timeout_s=limits.body_timeout_s,
             ),
             keyring=Keyring(ROOT_KEY),

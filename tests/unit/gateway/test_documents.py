@@ -1,6 +1,10 @@
 """Strict JSON, the B301 to B307 rows of the list of hostile bodies."""
 
+import json
+
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from gateway.documents import (
     JsonObject,
@@ -135,3 +139,53 @@ def test_an_array_above_the_limit_is_told_apart() -> None:
     """It answers 413, not 400."""
     assert split_array(b"[1,2,3,4]", items_max=3) is None
     assert split_array(b"[]", items_max=3) == []
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3), inner),
+    max_leaves=8,
+)
+
+
+@given(document=st.dictionaries(st.text(max_size=3), JSON, max_size=5), is_ascii=st.booleans())
+def test_what_any_writer_writes_is_read_with_its_bytes(
+    document: dict[str, object], is_ascii: bool
+) -> None:
+    """Blanks, escapes and nesting make no difference to the walk over the members."""
+    for separators in ((",", ":"), (" , ", " :\n")):
+        raw = json.dumps(document, ensure_ascii=is_ascii, separators=separators).encode()
+
+        parsed = parse_object(raw)
+
+        assert isinstance(parsed, JsonObject)
+        assert parsed.raw.keys() == document.keys()
+        assert all(json.loads(parsed.raw[name]) == document[name] for name in document)
+
+
+@given(
+    document=st.dictionaries(st.text(max_size=3), JSON, min_size=1, max_size=4),
+    place=st.integers(0, 4),
+    value=JSON,
+    is_escaped=st.booleans(),
+)
+def test_a_repeated_name_is_found_wherever_it_stands(
+    document: dict[str, object], place: int, value: object, is_escaped: bool
+) -> None:
+    """Whatever its value, and however it is spelled."""
+    name = next(iter(document))
+    members = list(document.items())
+    members.insert(place, (name, value))
+    texts = [f"{json.dumps(key)}: {json.dumps(item)}" for key, item in members]
+    if is_escaped and name:
+        spelled = "".join(f"\\u{ord(char):04x}" for char in name if ord(char) < 0x10000)
+        texts.append(f'"{spelled}": 1')
+
+    assert isinstance(parse_object(("{" + ",".join(texts) + "}").encode()), JsonRefused)
+
+
+@given(raw=st.binary(max_size=40) | st.text('{}[]":,\\u0a1 ', max_size=20).map(str.encode))
+def test_no_bytes_break_the_parser(raw: bytes) -> None:
+    """Any body is an answer."""
+    assert isinstance(parse_object(raw), JsonObject | JsonRefused)
+    split_array(raw, items_max=3)

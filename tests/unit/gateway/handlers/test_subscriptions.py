@@ -6,6 +6,7 @@ import aiohttp
 import orjson
 import pytest
 
+from gateway.intake import Intake
 from gateway.registry import Stored
 from schemas.registry import SealedFields, SubscriptionRecord, decode_subscription
 from tests.contract.gateway import raw_record
@@ -218,3 +219,16 @@ def _decoded(raw: dict[str, object]) -> SubscriptionRecord:
     record = decode_subscription(orjson.dumps(raw))
     assert isinstance(record, SubscriptionRecord)
     return record
+
+
+async def test_management_calls_count_as_requests_in_flight() -> None:
+    """A flood of slow bodies cannot get round the bounds of the process."""
+    intake = Intake(1, 1 << 20)
+    async with GatewayApi(intake=intake) as api:
+        intake.enter(1)
+        async with api.client.post(PATH, json={"url": URL}) as response:
+            assert await problem_of(response) == (503, "unavailable")
+        intake.leave(1)
+        await create(api)
+
+    assert (intake.requests, intake.bytes_held) == (0, 0)
