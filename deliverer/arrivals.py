@@ -86,8 +86,7 @@ def _read(machine: Machine, batch: _Batch, now: int) -> list[Quarantined]:
             continue
         machine.read_head(run, end=offset, now=now)
         run = []
-        if offset >= machine.head_position:  # else read again after a rebalance (H1)
-            machine.skip_head(offset)
+        if machine.skip_head(offset):
             aside.append(item)
     machine.read_head(run, end=batch.end, now=now)
     return aside
@@ -129,8 +128,7 @@ class TierArrivals:
                 if not machine.read_tier(tier, run, end=offset, now=now):
                     return None
                 run = []
-                if offset >= machine.tier_position(tier):
-                    machine.skip_tier(tier, offset)
+                if machine.skip_tier(tier, offset):
                     aside.append(item)
             if not machine.read_tier(tier, run, end=end, now=now):
                 return None

@@ -32,11 +32,13 @@ from deliverer.settings import DelivererSettings
 from deliverer.slots import ByteBudget, Slots
 from deliverer.state import StateReader
 from deliverer.worker import PartitionWorker
-from schemas.topics import TopicPlan, plan, topic_name, transactional_id
+from schemas.topics import TIERS, TopicPlan, plan, topic_name, transactional_id
 
 NAME: Final = "deliverer"
 CLIENT_ID: Final = "hooklane-deliverer"
 READY_LAG_S: Final = 30.0
+REST_HEAP_BYTES_MAX: Final = 8 * 1_048_576
+TIER_AHEAD_BYTES_MAX: Final = 1_048_576
 
 
 async def build(settings: DelivererSettings) -> Sequence[Component]:
@@ -64,7 +66,7 @@ async def build(settings: DelivererSettings) -> Sequence[Component]:
         metrics=metrics,
         slots=Slots(settings.deliverer.max_in_flight),
         budget=ByteBudget(settings.deliverer.buffer_bytes),
-        limits=Limits(buffer_bytes=settings.deliverer.buffer_bytes),
+        limits=limits_of(settings),
         jitter=system_jitter,
         delays=delays,
         registry=reading.registry,
@@ -95,6 +97,19 @@ async def build(settings: DelivererSettings) -> Sequence[Component]:
 def group_of(settings: DelivererSettings) -> str:
     """Name the consumer group of a deployment's deliverers."""
     return f"{settings.topics.prefix}-deliverer"
+
+
+def limits_of(settings: DelivererSettings) -> Limits:
+    """Divide the byte budget; what the delay topics hold is bounded per partition (T2).
+
+    Half of the budget is enough for them even when this process owns every partition.
+    """
+    budget, partitions = settings.deliverer.buffer_bytes, settings.topics.partitions
+    return Limits(
+        buffer_bytes=budget,
+        rest_heap_bytes=min(REST_HEAP_BYTES_MAX, budget // (4 * partitions)),
+        tier_ahead_bytes=min(TIER_AHEAD_BYTES_MAX, budget // (4 * partitions * len(TIERS))),
+    )
 
 
 class _Reading(NamedTuple):

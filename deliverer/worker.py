@@ -170,11 +170,13 @@ class PartitionWorker:
     # ---- the delay topics (deliverer.delays.TierFeed)
 
     def can_read_tier(self, tier: int) -> bool:
-        """Tell whether more of a delay topic may come."""
+        """Tell whether more of a delay topic may come.
+
+        Whatever the byte budget: what fills it may be lanes whose heads wait in these very topics.
+        """
         if self._life is None or self.is_dead or self._tier_arrivals.has(tier):
             return False
-        has_budget = self._parts.budget.has_room(self._partition)
-        return has_budget and self._life.machine.can_read_tier(tier)
+        return self._life.machine.can_read_tier(tier)
 
     def feed_tier(self, tier: int, records: Sequence[ConsumerRecord], end: int) -> None:
         """Take records of a delay topic."""

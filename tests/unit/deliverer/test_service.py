@@ -6,8 +6,9 @@ from chassis.admin import AdminServer
 from chassis.preconditions import Preconditions
 from chassis.settings import load
 from deliverer.components import Membership
-from deliverer.service import build, group_of, main
+from deliverer.service import build, group_of, limits_of, main
 from deliverer.settings import DelivererSettings
+from schemas.topics import TIERS
 
 NEEDED = {
     "HOOKLANE_KAFKA__BOOTSTRAP_SERVERS": "127.0.0.1:1",
@@ -33,6 +34,17 @@ def test_the_group_bears_the_prefix() -> None:
     settings = load(DelivererSettings, NEEDED | {"HOOKLANE_TOPICS__PREFIX": "shop"})
 
     assert group_of(settings) == "shop-deliverer"
+
+
+@pytest.mark.parametrize("partitions", [1, 12, 1000])
+def test_the_delay_topics_hold_at_most_half_of_the_budget(partitions: int) -> None:
+    """Also when one process owns every partition."""
+    settings = load(DelivererSettings, NEEDED | {"HOOKLANE_TOPICS__PARTITIONS": str(partitions)})
+
+    limits = limits_of(settings)
+
+    held = partitions * (limits.rest_heap_bytes + len(TIERS) * limits.tier_ahead_bytes)
+    assert held <= settings.deliverer.buffer_bytes / 2
 
 
 def test_the_command_knows_its_options(capsys: pytest.CaptureFixture[str]) -> None:
