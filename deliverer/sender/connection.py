@@ -17,6 +17,7 @@ from deliverer.sender.http1 import ResponseReader
 from schemas.outcome import Outcome
 
 BODY_TIMEOUT_S: Final = 1.0
+_BLANK_BYTES_MAX: Final = 4
 _TIMER_SLACK_S: Final = 0.002  # loops round their timers
 
 
@@ -51,6 +52,8 @@ class Connection(asyncio.Protocol):
         self._timer_at = 0.0
         self._deadline = 0.0
         self._started = 0.0
+        # Bytes of empty lines that may still come after an answer; none before the first request.
+        self._blank_room = 0
         self._is_closing = False
         self.has_spoken_unasked = False
 
@@ -76,6 +79,7 @@ class Connection(asyncio.Protocol):
         self._reader = ResponseReader()
         self._done = done = self._loop.create_future()
         self._started = self._loop.time()
+        self._blank_room = _BLANK_BYTES_MAX
         self._set_deadline(deadline)
         self._transport.write(request)
         return done
@@ -141,7 +145,10 @@ class Connection(asyncio.Protocol):
 
     def _hear_unasked(self, data: bytes) -> None:
         """Judge bytes outside an exchange; an empty line after an answer is harmless."""
-        if self._is_closing or (self._started and not data.strip(b"\r\n")):
+        if self._is_closing:
+            return
+        self._blank_room -= len(data)
+        if self._blank_room >= 0 and not data.strip(b"\r\n"):
             return
         self.has_spoken_unasked = True
         self.abort()

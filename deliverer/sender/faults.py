@@ -17,11 +17,17 @@ def is_local_fault(error: OSError) -> bool:
 
 def describe_os_error(error: OSError) -> str:
     """Describe an error by its kind only, without addresses or names."""
-    if isinstance(error, ssl.SSLCertVerificationError):
-        # What follows the comma names the host, which is sealed in the registry.
-        return f"certificate: {error.verify_message.partition(',')[0]}"[:200]
     if isinstance(error, ssl.SSLError):
-        return f"TLS: {error.reason or 'failed'}"[:200]
+        return _describe_tls_error(error)
     if error.errno is None:
         return "the connection failed"
     return os.strerror(error.errno).lower()
+
+
+def _describe_tls_error(error: ssl.SSLError) -> str:
+    """Describe by what OpenSSL said; errors that a loop made itself lack those attributes."""
+    if isinstance(error, ssl.SSLCertVerificationError):
+        message: str = getattr(error, "verify_message", None) or "not valid"
+        # What follows the comma names the host, which is sealed in the registry.
+        return f"certificate: {message.partition(',')[0]}"[:200]
+    return f"TLS: {getattr(error, 'reason', None) or 'failed'}"[:200]
