@@ -7,6 +7,7 @@ through `asyncio.to_thread` in a fault test. A Guard ends it when this process d
 
 import contextlib
 import os
+import re
 import shutil
 import signal
 import socket
@@ -164,15 +165,19 @@ class EmbeddedKafka:
     def start(self) -> None:
         """Start the node and wait until it serves transactions.
 
-        The first start formats the storage. A port taken by another program between choosing
-        and binding is chosen again.
+        The first start formats the storage, unless the given folder was kept by an earlier node.
+        A port taken by another program between choosing and binding is chosen again.
         """
         if self.is_running:
             return
-        if self._folder is not None:
-            self._launch()
-            return
-        self._prepare_folder()
+        if self._folder is None:
+            self._prepare_folder()
+            if not self._is_kept_folder():
+                self._start_new()
+                return
+        self._launch()
+
+    def _start_new(self) -> None:
         for attempt in range(1, PORT_TRIES + 1):
             try:
                 self._format()
@@ -257,6 +262,18 @@ class EmbeddedKafka:
             self._guard.watch_folder(self._folder)
         logging = (*SIMPLE_LOGGER, *_log4j_options(self._variables, self._folder))
         self._command = [str(java), *JAVA_OPTIONS, *logging, "-cp", jars]
+
+    def _is_kept_folder(self) -> bool:
+        """Take the port of a folder that was kept; False when there is nothing in it."""
+        try:
+            text = (self.folder / "server.properties").read_text(encoding="utf-8")
+        except FileNotFoundError:
+            return False
+        found = re.search(r"^advertised\.listeners=.*:(\d+)$", text, re.MULTILINE)
+        if found is None or not (self.folder / "data" / "meta.properties").exists():
+            return False
+        self._port = int(found.group(1))
+        return True
 
     def _format(self) -> None:
         self._port, controller_port = free_ports(2)

@@ -30,6 +30,7 @@ ROOTS = (
 LOCK_FILE = Path(__file__).with_name("kafka_jars.lock")
 DOWNLOADS_AT_ONCE = 8
 DOWNLOAD_MB = 45
+PROGRESS_JARS = 16
 JGO_MISSING = (
     "the embedded Kafka needs the package jgo to fetch Apache Kafka: "
     "run `pip install 'hooklane[dev]'`, or set KAFKA_HOME to an unpacked Kafka, "
@@ -128,7 +129,7 @@ def fetch_into(
             for done, (jar, path) in enumerate(arrived, start=1):
                 _check_digest(jar, path)
                 shutil.move(path, gathered / jar.file_name)
-                if done % 15 == 0 or done == len(jars):
+                if done % PROGRESS_JARS == 0 or done == len(jars):
                     report(f"  {done} of {len(jars)} jars")
         gathered.rename(folder)
 

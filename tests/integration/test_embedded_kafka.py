@@ -93,6 +93,22 @@ async def test_port_and_data_survive_kill_and_restart(
     assert await read_all(address, prefix, 1) == [b"kept"]
 
 
+async def test_a_kept_folder_is_opened_again(
+    own_kafka: Callable[..., EmbeddedKafka], prefix: str, tmp_path: Path
+) -> None:
+    """What was kept is neither removed at the end nor formatted away by the next start."""
+    first = await asyncio.to_thread(own_kafka, folder=tmp_path / "node", keep=True)
+    address = first.bootstrap_servers
+    await make_topic(address, prefix)
+    await write_in_transaction(address, prefix, b"kept")
+    await asyncio.to_thread(first.close)
+
+    second = await asyncio.to_thread(own_kafka, folder=tmp_path / "node", keep=True)
+
+    assert second.bootstrap_servers == address
+    assert await read_all(address, prefix, 1) == [b"kept"]
+
+
 def test_a_paused_node_answers_again_after_resume(own_kafka: Callable[..., EmbeddedKafka]) -> None:
     """A frozen broker accepts connections and answers nothing until it is resumed."""
     node = own_kafka()
