@@ -61,8 +61,3 @@ def check_custom_header(name: str, value: str) -> str | None:
     if value and not _VALUE.fullmatch(value):
         return "a header value is visible ASCII, with blanks only inside"
     return None
-
-
-def is_field_value(value: str) -> bool:
-    """Say whether a text can stand on a header line without changing the lines around it."""
-    return not value or _VALUE.fullmatch(value) is not None

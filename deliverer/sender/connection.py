@@ -176,6 +176,7 @@ class Connection(asyncio.Protocol):
         assert reader is not None
         assert done is not None
         self._reader = self._done = None
+        reader.release()
         if reader.status is not None:
             failure = detail = None
         elif reader.error is not None:

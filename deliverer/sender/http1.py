@@ -108,6 +108,10 @@ class ResponseReader:
         if self.status is None and self._interim_answers and self.error is None:
             self.error = "the stream ended after an interim answer"
 
+    def release(self) -> None:
+        """Drop the parser, whose callbacks hold this reader: no cycle is left for the collector."""
+        del self._parser
+
     def _feed_body(self, data: bytes) -> None:
         if self.is_complete:
             self.error = "more bytes than the answer has"

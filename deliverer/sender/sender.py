@@ -89,9 +89,7 @@ class HttpSender:
             end = await self._exchange(connection, request, deadline, is_reused=True)
             if not (end.is_unanswered and end.lasted_s < STALE_S_MAX):
                 return self._result(end, started, is_reused=True)
-        opened = await self._connector.open(
-            request.scheme, request.host, request.port, deadline=deadline
-        )
+        opened = await self._connector.open(*key, deadline=deadline)
         if isinstance(opened, ConnectFailed):
             return self._failed(opened, started)
         if not opened.is_idle:

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chassis.outbound_headers import check_custom_header, is_field_value
+from chassis.outbound_headers import check_custom_header
 
 
 @pytest.mark.parametrize("name", ["Authorization", "X-Api-Key", "user-agent", "x_y"])
@@ -41,7 +41,7 @@ def test_values_that_could_change_the_head_are_refused(value: str) -> None:
 @given(st.text(max_size=30))
 def test_an_accepted_value_never_holds_a_line_break(value: str) -> None:
     """Whatever passes stands on one line."""
-    if is_field_value(value):
+    if check_custom_header("x-a", value) is None:
         assert "\r" not in value
         assert "\n" not in value
         assert value.isascii()
