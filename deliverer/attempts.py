@@ -1,5 +1,7 @@
 """Make one attempt: look up the endpoint, build the request, send it, report how it ended."""
 
+import logging
+
 from structlog.typing import FilteringBoundLogger
 
 from chassis.clock import Clock
@@ -28,6 +30,8 @@ class Attempter:
         self._clock = clock
         self._metrics = metrics
         self._log = log
+        # A success costs microseconds; not to build a line that nobody sees is part of that.
+        self._logs_successes = log.is_enabled_for(logging.DEBUG)
 
     async def make(self, attempt: Attempt, endpoints: PartitionEndpoints) -> AttemptReport:
         """Make an attempt with the URL, headers and secrets of this moment."""
@@ -78,7 +82,8 @@ class Attempter:
             metrics.first_attempt_delay.observe(delay_ms / 1000)
         if result.outcome is Outcome.DELIVERED:
             metrics.end_to_end.observe(max(0, finished_at - delivery.accepted_at) / 1000)
-            self._log.debug("attempt.delivered", **_fields(attempt, result))
+            if self._logs_successes:
+                self._log.debug("attempt.delivered", **_fields(attempt, result))
         else:
             self._log.info("attempt.failed", **_fields(attempt, result))
 

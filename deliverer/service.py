@@ -58,20 +58,22 @@ async def build(settings: DelivererSettings) -> Sequence[Component]:
         topics=names.tiers,
         log=logs.get("delays"),
     )
+    slots = Slots(settings.deliverer.max_in_flight)
+    metrics.in_flight.set_function(lambda: slots.in_flight)
     parts = Parts(
         topics=names,
         group_id=group_of(settings),
         clock=clock,
         log=logs.get("worker"),
         metrics=metrics,
-        slots=Slots(settings.deliverer.max_in_flight),
+        slots=slots,
         budget=ByteBudget(settings.deliverer.buffer_bytes),
         limits=limits_of(settings),
         jitter=system_jitter,
         delays=delays,
         registry=reading.registry,
         reader=_state_reader(settings, names),
-        attempts=Attempter(sender, clock=clock, metrics=metrics, log=logs.get("attempts")),
+        attempts=Attempter(sender, clock=clock, metrics=metrics, log=logs.get("attempts").bind()),
         disabling=reading.disabler,
         make_writer=lambda partition: _tick_producer(settings, partition, clock),
     )
