@@ -1,6 +1,7 @@
 """Read and write the CloudEvents HTTP binding: `ce-*` headers, or one JSON document."""
 
 import base64
+import functools
 import re
 from collections.abc import Mapping
 from urllib.parse import quote, unquote_to_bytes
@@ -19,6 +20,7 @@ from schemas.quarantine import QuarantineReason
 
 # Everything visible in ASCII but the double quote and the percent sign stands for itself.
 _UNQUOTED = "".join(chr(code) for code in range(0x21, 0x7F) if chr(code) not in '"%')
+_PLAIN = re.compile(rb"[\x21\x23\x24\x26-\x7e]+")
 _RECORD_NAME = re.compile(r"ce_([a-z0-9]+)", re.ASCII)
 _HTTP_NAME = re.compile(r"ce-([a-z0-9]+)", re.ASCII)
 _VISIBLE_LINE = re.compile(rb"[\x20-\x7e]+")
@@ -31,12 +33,24 @@ def http_headers(record_headers: Headers) -> list[tuple[str, str]]:
     """Return the headers a receiver sees in binary mode; `subscriber` is never among them."""
     headers: list[tuple[str, str]] = []
     for name, raw in record_headers:
-        match = _RECORD_NAME.fullmatch(name)
-        if match is not None and match.group(1) != "subscriber":
-            headers.append((f"ce-{match.group(1)}", quote(raw, safe=_UNQUOTED)))
+        http_name = _http_name_of(name)
+        if http_name is not None:
+            # Once per header of each delivery: nearly all values need no quoting.
+            is_plain = _PLAIN.fullmatch(raw) is not None
+            value = raw.decode("ascii") if is_plain else quote(raw, safe=_UNQUOTED)
+            headers.append((http_name, value))
         elif name == "content-type" and _VISIBLE_LINE.fullmatch(raw) is not None:
             headers.append((name, raw.decode("ascii")))
     return headers
+
+
+@functools.lru_cache(maxsize=1024)
+def _http_name_of(record_name: str) -> str | None:
+    """Return the HTTP name of an attribute's record header, None for any other header."""
+    match = _RECORD_NAME.fullmatch(record_name)
+    if match is None or match.group(1) == "subscriber":
+        return None
+    return f"ce-{match.group(1)}"
 
 
 def structured_document(record_headers: Headers, data: bytes | None) -> bytes:

@@ -1,5 +1,6 @@
 """Read and write RFC 3339 timestamps without a clock."""
 
+import functools
 import re
 from calendar import monthrange, timegm
 from datetime import UTC, datetime
@@ -32,4 +33,10 @@ def parse_ms(text: str) -> int | None:
 def format_ms(epoch_ms: int) -> str:
     """Write epoch milliseconds as `2026-01-02T03:04:05.678Z`."""
     seconds, millis = divmod(epoch_ms, 1000)
-    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%S}.{millis:03d}Z"
+    return f"{_format_s(seconds)}.{millis:03d}Z"
+
+
+@functools.lru_cache(maxsize=256)
+def _format_s(epoch_s: int) -> str:
+    """Write whole seconds; thousands of records a second share one."""
+    return f"{datetime.fromtimestamp(epoch_s, UTC):%Y-%m-%dT%H:%M:%S}"
