@@ -1,0 +1,60 @@
+"""CPU seconds of everything per 1,000 deliveries: our three processes, and Kafka apart."""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+
+from bench.figures import Figure, Goal, Spread
+from bench.stand import Machine, Stand
+from bench.workload import Subscriber
+
+ROUNDS = 4
+DELIVERIES = 10_000
+BATCH = 100
+CONNECTIONS = 4
+SETTLE_S = 0.5
+GOALS = {1: 0.16, 10: 0.08}
+SERVICES = ("gateway", "fanout", "deliverer")
+
+
+async def measure(
+    machine: Machine, stand: Stand, crowds: Mapping[int, Sequence[Subscriber]]
+) -> list[Figure]:
+    """Send events in batches through the whole pipeline."""
+    children = await stand.start(*SERVICES)
+    figures = []
+    for copies, subscribers in crowds.items():
+        rounds: list[list[float]] = []
+        for _ in range(ROUNDS + 1):
+            events = DELIVERIES // copies
+            bodies = list(stand.workload.batches(subscribers, events, size=BATCH))
+            before = await machine.received()
+            spent = [*(child.cpu_s for child in children), machine.kafka_cpu_s]
+            await stand.pump("/v1/events/batch", bodies, connections=CONNECTIONS)
+            await machine.until_received(before + events * copies)
+            await asyncio.sleep(SETTLE_S)
+            now = [*(child.cpu_s for child in children), machine.kafka_cpu_s]
+            rounds.append(
+                [(after - then) * 1000 / DELIVERIES for after, then in zip(now, spent, strict=True)]
+            )
+        figures += _figures(rounds[1:], copies)
+    return figures
+
+
+def _figures(rounds: list[list[float]], copies: int) -> list[Figure]:
+    name = f"pipeline, {copies} subscription{'s' if copies > 1 else ''} per event"
+    unit = "CPU-s/1,000"
+    parts = [*SERVICES, "Kafka"]
+    figures = [
+        Figure(
+            name,
+            unit,
+            Spread.of([sum(one) for one in rounds]),
+            goal=Goal(GOALS[copies], "at most"),
+            note=f"batches of {BATCH} over HTTP; our three processes and Kafka together",
+        )
+    ]
+    figures += [
+        Figure(f"  of it {part}", unit, Spread.of([one[place] for one in rounds]))
+        for place, part in enumerate(parts)
+    ]
+    return figures

@@ -1,0 +1,115 @@
+"""Which benchmarks there are, in which order, on what; the table and `bench/results.json`."""
+
+import asyncio
+import json
+import os
+import platform
+import sys
+import tempfile
+from collections.abc import Sequence
+from importlib import metadata
+from pathlib import Path
+
+import uvloop
+
+from bench import deliverer_bench, fanout_bench, gateway_bench, latency_bench, pipeline_bench
+from bench.figures import Figure
+from bench.report import document, table
+from bench.stand import Machine, Stand
+from bench.workload import Subscriber
+from chassis.clock import SystemClock
+from hooklane.embedded_kafka import EmbeddedKafka, EmbeddedKafkaError
+from schemas.rfc3339 import format_ms
+
+RESULTS = Path(__file__).with_name("results.json")
+NAMES = ("deliverer", "gateway", "fanout", "latency", "pipeline")
+RUN_S_MAX = 360.0
+PARTITIONS = 4
+CROWDS = {1: 64, 10: 16}
+"""Subscriptions per event → subscribers."""
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run the benchmarks named, all without a name; only a whole run is written down."""
+    unknown = [name for name in arguments if name not in NAMES]
+    if unknown:
+        print(f"no such benchmark: {' '.join(unknown)}; there are: {' '.join(NAMES)}")
+        return 2
+    names = [name for name in NAMES if name in arguments] or list(NAMES)
+    try:
+        with tempfile.TemporaryDirectory(prefix="hooklane-bench-") as at, EmbeddedKafka() as node:
+            figures = uvloop.run(_run(node, Path(at), names))
+    except EmbeddedKafkaError as error:
+        print(error, file=sys.stderr)
+        return 1
+    except TimeoutError:
+        print(f"a bound was hit; a whole run has {RUN_S_MAX:g} s", file=sys.stderr)
+        return 1
+    print("\n" + table(figures))
+    if list(names) == list(NAMES):
+        text = json.dumps(document(figures, surroundings()), indent=1)
+        RESULTS.write_text(text + "\n", encoding="utf-8")
+        print(f"\nwritten to bench/{RESULTS.name}")
+    return 0
+
+
+def surroundings() -> dict[str, object]:
+    """Describe what a run stood on; figures of different machines are not comparable."""
+    packages = ("aiohttp", "aiokafka", "uvloop", "msgspec", "httptools")
+    return {
+        "finished_at": format_ms(SystemClock().now_ms()),
+        "cpus": os.cpu_count(),
+        "load_average": [round(one, 2) for one in os.getloadavg()],
+        "machine": platform.machine(),
+        "system": f"{platform.system()} {platform.release()}",
+        "python": platform.python_version(),
+        "packages": {name: metadata.version(name) for name in packages},
+    }
+
+
+async def _run(node: EmbeddedKafka, folder: Path, names: Sequence[str]) -> list[Figure]:
+    figures: list[Figure] = []
+    async with asyncio.timeout(RUN_S_MAX), Machine(node, folder) as machine:
+        if "deliverer" in names:
+            for partitions in (1, PARTITIONS):
+                _say(f"deliverer, {partitions} partition(s)")
+                figures += await deliverer_bench.measure(machine, partitions=partitions)
+        if set(names) - {"deliverer"}:
+            figures += await _on_one_stand(machine, names)
+    return figures
+
+
+async def _on_one_stand(machine: Machine, names: Sequence[str]) -> list[Figure]:
+    """Run what shares a deployment; each benchmark starts the services it wants."""
+    stand = Stand(machine, "bench", partitions=PARTITIONS)
+    await stand.prepare()
+    await stand.start("gateway")
+    crowds = await _crowds(stand)
+    figures: list[Figure] = []
+    if "fanout" in names:
+        _say("fan-out")
+        figures += await fanout_bench.measure(machine, stand, crowds)
+    await stand.start("fanout", "deliverer")
+    if "latency" in names:
+        _say("latency")
+        figures += await latency_bench.measure(machine, stand, crowds[1])
+    if "pipeline" in names:
+        _say("pipeline")
+        figures += await pipeline_bench.measure(machine, stand, crowds)
+    if "gateway" in names:
+        _say("gateway")
+        await stand.stop("fanout", "deliverer")
+        figures += await gateway_bench.measure(machine, stand)
+    await stand.stop()
+    return figures
+
+
+async def _crowds(stand: Stand) -> dict[int, list[Subscriber]]:
+    return {
+        each: await stand.subscribers(f"crowd-{each}", count, each=each)
+        for each, count in CROWDS.items()
+    }
+
+
+def _say(text: str) -> None:
+    print(f"measuring: {text}", file=sys.stderr, flush=True)
