@@ -94,9 +94,7 @@ class Connection(asyncio.Protocol):
         """Close at once and forget a running exchange, whose future is the caller's to drop."""
         self._is_closing = True
         self._reader = None
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
+        self._stop_timer()
         if self._transport is not None:
             self._transport.abort()
 
@@ -140,6 +138,7 @@ class Connection(asyncio.Protocol):
                 self._finish(Outcome.LOCAL_FAULT, describe_os_error(exc))
             else:
                 self._finish(Outcome.CONNECTION_LOST, _describe_loss(exc))
+        self._stop_timer()
         self._transport = None
         self._on_closed(self)
 
@@ -161,6 +160,11 @@ class Connection(asyncio.Protocol):
             self._timer.cancel()
         self._timer_at = deadline
         self._timer = self._loop.call_at(deadline, self._on_timer)
+
+    def _stop_timer(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
 
     def _on_timer(self) -> None:
         self._timer = None

@@ -24,6 +24,10 @@ class PreparedRequest(msgspec.Struct, frozen=True, kw_only=True):
     body: bytes
     timeout_s: float
 
+    def __repr__(self) -> str:
+        """Show no part of it: the head may hold credentials, the URL is sealed."""
+        return f"PreparedRequest(<{len(self.head)}+{len(self.body)} bytes>)"
+
 
 class AttemptResult(msgspec.Struct, frozen=True, kw_only=True):
     """How an attempt ended. `status` is only ever the receiver's own.

@@ -150,6 +150,17 @@ async def test_an_internal_name_reaches_permitted_networks_only(receivers: Recei
     assert net.dialled == ["127.0.0.1"]
 
 
+async def test_the_real_resolver_serves_the_sender(receivers: Receivers) -> None:
+    """`localhost` comes from the hosts file; only its permitted address is used."""
+    port = await receivers.start(_answer)
+    sender = HttpSender(LAB)
+
+    result = await sender.send(request(port, host="localhost"))
+    await sender.close()
+
+    assert result.outcome is Outcome.DELIVERED
+
+
 async def test_two_policies_share_no_connection(receivers: Receivers) -> None:
     """A kept connection of one policy is no way around the other (B117)."""
     port = await receivers.start(_answer)

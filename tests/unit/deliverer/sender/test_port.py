@@ -21,3 +21,12 @@ def test_a_prepared_request_cannot_be_changed() -> None:
 
     with pytest.raises(AttributeError):
         request.body = b"x"  # type: ignore[misc]  # the point of the test
+
+
+def test_a_prepared_request_does_not_show_what_it_holds() -> None:
+    """Its head may carry credentials, its host is sealed."""
+    request = PreparedRequest(
+        scheme="https", host="a.example", port=443, target=b"/t", head=b"h", body=b"b", timeout_s=1
+    )
+
+    assert repr(request) == "PreparedRequest(<1+1 bytes>)"
