@@ -8,6 +8,7 @@ import msgspec
 from schemas.attempt import AttemptRecord
 from schemas.dead_letter import DeadLetterEnvelope
 from schemas.delivery import DeliveryEnvelope, RetryEnvelope
+from schemas.event_types import EventTypeRecord
 from schemas.lane_state import LaneRecord, WindowRecord
 from schemas.quarantine import QuarantineRecord
 from schemas.registry import JsonValue, SealedFields, SubscriptionRecord
@@ -16,6 +17,7 @@ RECORDS: dict[str, type[msgspec.Struct]] = {
     "attempt": AttemptRecord,
     "dead_letter": DeadLetterEnvelope,
     "delivery": DeliveryEnvelope,
+    "event_type": EventTypeRecord,
     "lane": LaneRecord,
     "quarantine": QuarantineRecord,
     "retry": RetryEnvelope,
