@@ -48,9 +48,11 @@ def read_json(raw: bytes) -> object:
 
 def _read_large_numbers(raw: bytes) -> object:
     try:
-        return json.loads(raw.decode(), parse_int=_integer, parse_constant=_refuse)
+        value: object = json.loads(raw.decode(), parse_int=_integer, parse_constant=_refuse)
+        json.dumps(value, ensure_ascii=False).encode()  # raises for a lone surrogate
     except (ValueError, RecursionError):
         return NOT_JSON
+    return value
 
 
 def _integer(digits: str) -> int | float:

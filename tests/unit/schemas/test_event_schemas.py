@@ -83,7 +83,7 @@ def test_judging_is_total(data: object) -> None:
 
 def test_data_that_the_engine_cannot_take_is_a_fault() -> None:
     """It cannot be called valid: a lone surrogate is no text."""
-    faults = _compiled({"items": {"type": "string"}}).faults(["\ud800"])
+    faults = _compiled({"type": "string"}).faults("\ud800")
 
     assert faults == (SchemaFault("", "the data cannot be checked"),)
 

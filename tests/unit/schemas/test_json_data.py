@@ -34,6 +34,8 @@ def test_json_is_read(raw: bytes, value: object) -> None:
         b'"\xff"',
         b'{"\xff": 1e400}',
         b'"\\ud800"',
+        b'["\\ud800", 1e400]',
+        b'{"\\ud800": 1e400}',
         b"[" * 100_000,
         b"[1e400," * 100_000,
         b"\xef\xbb\xbf1",
