@@ -18,16 +18,14 @@ from aiokafka import ConsumerRecord
 
 from chassis.seats import CloseReason
 from deliverer.arrivals import Arrivals, TierArrivals
-from deliverer.commits import Commits
-from deliverer.endpoints import PartitionEndpoints
-from deliverer.lease import Lease
+from deliverer.life import Life, take_over
 from deliverer.parts import Group, Parts
 from deliverer.policy.items import Attempt, AttemptReport
 from deliverer.policy.machine import Machine
+from deliverer.policy.view import MachineView
 from deliverer.report import cut_off, is_failure
 from deliverer.running import RunningAttempts
 from deliverer.slots import Ticket
-from deliverer.state import recovered
 from deliverer.ticking import Lost, Ticker
 from schemas.outcome import Outcome
 from schemas.topics import TIERS
@@ -37,18 +35,6 @@ STEP_S_MAX = 1.0
 REGISTRY_WAIT_S = 5.0
 CUT_S = 2.0
 LAST_TICK_S = 5.0
-
-
-class Life:
-    """What a partition has from its takeover to its end."""
-
-    def __init__(
-        self, machine: Machine, *, endpoints: PartitionEndpoints, lease: Lease, commits: Commits
-    ) -> None:
-        self.machine = machine
-        self.endpoints = endpoints
-        self.lease = lease
-        self.commits = commits
 
 
 class PartitionWorker:
@@ -86,35 +72,13 @@ class PartitionWorker:
 
     async def take_over(self) -> int:
         """Claim, read what the former owner committed, and stand where its last tick ended."""
-        parts = self._parts
-        claimed_at = parts.clock.monotonic()
-        await self._ticker.claim()
-        endpoints = await parts.registry.take_over(self._partition)
-        state = await parts.reader.read(self._partition)
-        machine = Machine(
-            partition_state=recovered(state),
-            subscriptions=endpoints,
-            limits=parts.limits,
-            tiers=tuple(tier.delay_ms for tier in TIERS),
-            jitter=parts.jitter,
-        )
-        self._ticker.begin(state.mark, machine.head_position)
-        lease = Lease(claimed_at)
-        commits = Commits(
-            self._partition,
-            parts,
-            self._ticker,
-            machine=machine,
-            endpoints=endpoints,
-            lease=lease,
-            ended=self._tick_ended,
-        )
-        self._life = Life(machine, endpoints=endpoints, lease=lease, commits=commits)
-        endpoints.listen(self._registry_changed)
-        positions = [machine.tier_position(tier) for tier in range(len(TIERS))]
-        parts.delays.add(self._partition, positions, self)
+        life = await take_over(self._partition, self._parts, self._ticker, ended=self._tick_ended)
+        self._life = life
+        life.endpoints.listen(self._registry_changed)
+        positions = [life.machine.tier_position(tier) for tier in range(len(TIERS))]
+        self._parts.delays.add(self._partition, positions, self)
         self._poke()
-        return machine.head_position
+        return life.machine.head_position
 
     @property
     def position(self) -> int:
@@ -184,9 +148,10 @@ class PartitionWorker:
             self._tier_arrivals.add(tier, records, end)
             self._poke()
 
-    def lanes_by_state(self) -> dict[str, int]:
-        """Count this partition's lanes, for the gauges."""
-        return {} if self._life is None else self._life.machine.lanes_by_state()
+    @property
+    def view(self) -> MachineView | None:
+        """Look at the lanes, for the gauges."""
+        return None if self._life is None else self._life.machine.view
 
     # ---- the step
 
@@ -276,7 +241,6 @@ class PartitionWorker:
 
     def _begin_attempt(self, life: Life, attempt: Attempt) -> None:
         ticket = self._parts.slots.take(attempt.delivery.subscription)
-        self._parts.metrics.in_flight.set(self._parts.slots.in_flight)
         started_at = self._parts.clock.now_ms()
         work = self._parts.attempts.make(attempt, life.endpoints)
         self._running.start(
@@ -291,7 +255,6 @@ class PartitionWorker:
         if report is not None:
             parts.slots.judge(attempt.delivery.subscription, has_failed=is_failure(report))
         parts.slots.release(ticket)
-        parts.metrics.in_flight.set(parts.slots.in_flight)
         if self.is_dead or life is None:
             return
         now_ms = parts.clock.now_ms()

@@ -9,11 +9,13 @@ from deliverer.policy.items import (
     Disable,
     Notice,
 )
+from deliverer.policy.lagging import give_back
 from deliverer.policy.lanes import Lane, Step
 from deliverer.policy.outcome import Again, Dead, Delivered, Retry, decide
 from deliverer.policy.partition import Partition
 from deliverer.policy.retry import back_off_ms, due_at
 from deliverer.policy.roster import Seat
+from deliverer.policy.writing import dead, park
 from schemas.dead_letter import DeadLetterReason
 from schemas.outcome import Outcome
 
@@ -38,6 +40,7 @@ def finish(p: Partition, attempt: Attempt, report: AttemptReport, now: int) -> l
     next_at = _apply(p, seat, lane, attempt=attempt, report=report, now=now)
     _log(p, attempt, report, next_at=next_at)
     notices = _notices(seat, report)
+    p.want_sweep(lane)
     if lane.can_start:
         p.roster.offer(seat, lane)
     elif lane.is_idle:
@@ -59,21 +62,21 @@ def _apply(
     if isinstance(decision, Again):
         return _again(p, seat, lane, attempt=attempt, report=report, now=now)
     p.buffered_bytes -= attempt.delivery.size
-    p.settle(attempt)
+    p.settle(lane, attempt)
     if isinstance(decision, Delivered) or lane.is_test:
         lane.step(Step.DELIVERED)
         p.release_hold(lane)
         return None
     _remember(attempt, report)
     if isinstance(decision, Dead):
-        p.dead(lane, _letter(attempt, report, decision.reason))
+        dead(p, lane, _letter(attempt, report, decision.reason))
         return None
     assert isinstance(decision, Retry)
     due = due_at(policy.schedule_ms, attempt.number, now=now, jitter=p.jitter())
     assert due is not None, "decide() said the schedule has another attempt"
     due = max(due, now + back_off_ms(report.status, report.retry_after_ms))
     _hold(p, lane, attempt, number=attempt.number + 1, now=now)
-    p.park(attempt, attempt.number + 1, due_at=due, now=now)
+    park(p, attempt, attempt.number + 1, due_at=due, now=now)
     return due
 
 
@@ -90,10 +93,10 @@ def _again(
         lane.give_back(attempt.delivery)
         return None
     p.buffered_bytes -= attempt.delivery.size
-    p.settle(attempt)
+    p.settle(lane, attempt)
     due = max(seat.not_before, now + p.tiers.delays_ms[0])
     _hold(p, lane, attempt, number=attempt.number, now=now)
-    p.park(attempt, attempt.number, due_at=due, now=now)
+    park(p, attempt, attempt.number, due_at=due, now=now)
     return due
 
 
@@ -105,6 +108,7 @@ def _hold(p: Partition, lane: Lane, attempt: Attempt, *, number: int, now: int) 
         lane.since = now
     lane.held = (attempt.delivery.sequence, number)
     p.touched[lane.key] = lane
+    give_back(p, lane)
 
 
 def _remember(attempt: Attempt, report: AttemptReport) -> None:
@@ -146,7 +150,7 @@ def _finish_dropped(p: Partition, attempt: Attempt, report: AttemptReport) -> No
     """
     p.buffered_bytes -= attempt.delivery.size
     if attempt.source is not None:
-        p.settle(attempt)
+        p.settle_source(attempt.source)
         p.is_dirty = True
     if p.subscriptions.policy(attempt.delivery.subscription) is not None:
         _log(p, attempt, report, next_at=None)

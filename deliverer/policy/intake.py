@@ -3,33 +3,53 @@
 from collections.abc import Sequence
 
 from deliverer.policy.items import Delivery
+from deliverer.policy.lagging import accepts, evict, has_room, lag
+from deliverer.policy.lanes import Lane
 from deliverer.policy.partition import Partition
 from deliverer.policy.roster import NEVER_STOPPED
 
 
-def read_head(p: Partition, records: Sequence[Delivery], end: int) -> None:
+def read_head(p: Partition, records: Sequence[Delivery], *, end: int, now: int) -> None:
     """Hand records of `deliveries` to their lanes; `end` is the reader's position after them."""
-    window, lanes, seats, roster = p.window, p.lanes, p.seats, p.roster
+    window, lanes = p.window, p.lanes
+    position = window.position
     for delivery in records:
         offset = delivery.sequence
         if offset < window.position:  # H1: a rebalance made the consumer read it again
             continue
         window.read(offset)
-        if window.settled(offset):  # H3: by a former owner
-            continue
         lane = lanes.get(delivery.lane)
+        if window.settled(offset):  # H3: by a former owner
+            if lane is not None:
+                p.note_done(lane, offset)
+            continue
         if lane is None:
             lane = p.open_lane(delivery.lane, delivery.subscription)
             if lane is None:  # H2
                 window.add(offset)
                 continue
-        lane.queue.append(delivery)
-        p.buffered_bytes += delivery.size
-        if not lane.is_ready and lane.can_start:
-            roster.offer(seats[delivery.subscription], lane)
+        _hand(p, lane, delivery, now)
     window.read_to(end)
-    if window.mark > window.low:
+    if window.mark > window.low or (p.limits.sweep and window.position > position):
         p.is_dirty = True
+    if p.limits.sweep:
+        evict(p)
+
+
+def _hand(p: Partition, lane: Lane, delivery: Delivery, now: int) -> None:
+    """Let a lane take the record at the head, or lag from there (H4)."""
+    if p.limits.sweep:
+        if lane.cur is not None:
+            return
+        seat = p.seats[lane.subscription]
+        if lane.held is not None or not accepts(seat, lane, now) or not has_room(p, lane):
+            lag(p, lane, delivery.sequence, accepted_at=delivery.accepted_at)
+            return
+        p.lows.push(delivery.sequence, lane)
+    lane.queue.append(delivery)
+    p.buffered_bytes += delivery.size
+    if not lane.is_ready and lane.can_start:
+        p.roster.offer(p.seats[lane.subscription], lane)
 
 
 def skip_head(p: Partition, offset: int) -> bool:
@@ -52,7 +72,7 @@ def can_read_head(p: Partition) -> bool:
     """
     if p.window.position - p.window.low >= p.limits.window_offsets:
         return False
-    return p.buffered_bytes < p.limits.buffer_bytes
+    return p.limits.sweep or p.buffered_bytes < p.limits.buffer_bytes
 
 
 def registry_changed(p: Partition, subscription: str, now: int) -> None:
@@ -74,5 +94,5 @@ def registry_changed(p: Partition, subscription: str, now: int) -> None:
             p.drop_lane(seat, lane)
     if policy.lane_epoch > seat.stopped_epoch:
         seat.stopped_epoch = NEVER_STOPPED
-    p.roster.reopen(seat)
+    p.reopen(seat)
     p.forget_seat(seat, now)

@@ -109,12 +109,15 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
 
     `buffer_bytes` is the partition's share of the process's budget. A tier other than the lowest
     holds at most `tier_read_ahead` records (and `tier_ahead_bytes`) whose wake lies ahead; the
-    rests that wait in memory hold at most `rest_heap_bytes`. `sweep` says that the shell runs the
-    sweep reader: without it no lane may lag.
+    rests that wait in memory hold at most `rest_heap_bytes`. A lane queues `lane_queue` deliveries,
+    `lane_queue_max` while half of the budget is free, and keeps at most about `lane_done` settled
+    offsets above an unsettled one. `sweep` says that the shell runs the sweep reader: without it no
+    lane may lag.
     """
 
     window_offsets: int = 16_384
     lane_queue: int = 64
+    lane_queue_max: int = 1_024
     lane_done: int = 4_096
     buffer_bytes: int = 96 * MIB
     tier_read_ahead: int = 100
@@ -238,3 +241,4 @@ class Counts(msgspec.Struct):
     reparks: int = 0
     lost_offsets: int = 0
     lost_tier_offsets: int = 0
+    lost_lows: int = 0

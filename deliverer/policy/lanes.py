@@ -17,6 +17,7 @@ from collections import deque
 from enum import StrEnum
 
 from deliverer.policy.items import Attempt, Delivery, LaneState, Parked
+from deliverer.policy.window import Window
 from schemas.delivery import TEST_PART, parse_lane
 
 
@@ -79,11 +80,17 @@ class Lane:
     """The deliveries of one lane that this partition holds in memory, in order.
 
     `inflight` are the attempts out, by sequence; `due` the retries whose time has come; `record`
-    what the last tick wrote about the lane (None = nothing, or a tombstone). `since` is when the
-    lane stopped being simply live.
+    what the last tick wrote about the lane (None = nothing, or a tombstone), `moved` that something
+    was settled since. `since` is when the lane stopped being simply live. `cur` = the next offset
+    to read for a lane that lags, None = live; `cur_at` when the delivery there was accepted (0 =
+    unknown); `left_pass` the last pass of the sweep that left it behind. `done` (mode none only)
+    are settled offsets above the low, for a successor that reads them again.
     """
 
     __slots__ = (
+        "cur",
+        "cur_at",
+        "done",
         "due",
         "epoch",
         "held",
@@ -91,7 +98,10 @@ class Lane:
         "is_ready",
         "is_strict",
         "is_test",
+        "is_watched",
         "key",
+        "left_pass",
+        "moved",
         "phase",
         "queue",
         "record",
@@ -115,6 +125,12 @@ class Lane:
         self.record: LaneState | None = None
         self.since = 0
         self.is_ready = False
+        self.cur: int | None = None
+        self.cur_at = 0
+        self.done: Window | None = None
+        self.left_pass = -1
+        self.moved = False
+        self.is_watched = False
 
     def __repr__(self) -> str:
         return f"Lane({self.key} {self.phase} queue={len(self.queue)} held={self.held})"
@@ -146,6 +162,7 @@ class Lane:
             or self.due
             or self.held
             or self.record
+            or self.cur is not None
             or self.phase is Phase.SETTLING
         )
 
@@ -154,7 +171,9 @@ class Lane:
 
         A retry in flight does not count: its offset was settled when it was parked.
         """
-        low = self.queue[0].sequence if self.queue else head
+        low = head if self.cur is None else self.cur
+        if self.queue:
+            low = min(low, self.queue[0].sequence)
         for sequence, attempt in self.inflight.items():
             if attempt.source is None and sequence < low:
                 low = sequence

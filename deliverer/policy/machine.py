@@ -9,6 +9,7 @@ and each family of rules is one module:
 
     intake      H   records of the log `deliveries` go to their lanes; changes of the registry
     starting    A1  whose turn it is: subscriptions in turn, lanes of one in turn
+    sweeping, lagging  H4, E1, S1, S2  lanes that are fed from the log a second time
     finishing   A2-A6  what an attempt's end means for its delivery, its lane, its subscription
     waking      T2-T4  retries that wait in the delay topics
     ticking     C1-C3  all of it in one transaction
@@ -45,16 +46,23 @@ Order of calls the shell must keep
 - `read_tier` returning False means a successor wrote there: stop, we are a zombie (T2, C4).
 - A snapshot stays open until `committed`; it is the shell's to send the same one again (C5).
 
-Bounds. The log reader stops at `window_offsets` unsettled offsets or a full byte budget; a delay
-topic's reader at its read-ahead or a full rest heap. Until the sweep is wired (Limits.sweep), a
+Lanes that cannot take. A lane is *live* while the head reader feeds it. One that is held, does not
+accept, or has no room gets a cursor (`Lane.cur`) and *lags*: its deliveries stay in the log, and
+the sweep, a second reader, feeds it from there until it has caught up (S1, S2). So the log is the
+buffer. A lane that is held, or whose lowest unfinished offset lies below the low mark, has a record
+of its own in the tick; every other lane is described by the window alone. Hence one lane never
+holds back the mark, the reader or its neighbours.
+
+Bounds. The log reader stops at `window_offsets` above the mark (a tick raises it, at half of that
+at the latest); a delay topic's reader at its read-ahead or a full rest heap; a lane at `lane_queue`
+deliveries. Over the byte budget the longest queues go back to the log. With `Limits.sweep` off a
 held or waiting lane keeps its later records in its queue and holds the low mark, so a partition
-pauses when they fill its budget: the documented shortcut. The place of cursors is Lane: a *lagging*
-lane would keep only the offset to read from next.
+pauses when they fill its budget: the shortcut until the shell runs the sweep reader.
 """
 
 from collections.abc import Callable, Sequence
 
-from deliverer.policy import finishing, intake, starting, takeover, ticking, waking
+from deliverer.policy import finishing, intake, starting, sweeping, takeover, ticking, waking
 from deliverer.policy.items import (
     Attempt,
     AttemptReport,
@@ -68,6 +76,7 @@ from deliverer.policy.items import (
     TickSnapshot,
 )
 from deliverer.policy.takeover import StateRefused
+from deliverer.policy.view import MachineView
 
 __all__ = ["Machine", "StateRefused"]
 
@@ -99,7 +108,7 @@ class Machine:
         )
 
     def __repr__(self) -> str:
-        return f"Machine({self.describe()})"
+        return f"Machine({self.view.describe()})"
 
     # ---- readers
 
@@ -127,7 +136,7 @@ class Machine:
 
     def read_head(self, records: Sequence[Delivery], *, end: int, now: int) -> None:
         """Take records of `deliveries` in offset order; `end` = the position after them."""
-        intake.read_head(self._state, records, end)
+        intake.read_head(self._state, records, end=end, now=now)
 
     def skip_head(self, offset: int) -> bool:
         """Settle a record of `deliveries` that cannot be decoded, at its place in the order.
@@ -143,6 +152,17 @@ class Machine:
     def skip_tier(self, tier: int, offset: int) -> bool:
         """Settle a record of a delay topic that cannot be decoded; the answer is skip_head's."""
         return waking.skip_tier(self._state, tier, offset)
+
+    def sweep_target(self, now: int) -> int | None:
+        """Return the offset of `deliveries` the sweep's own reader reads from; None = rest.
+
+        Ask again after each event; seek only when the reader stands elsewhere.
+        """
+        return sweeping.target(self._state, now) if self._state.limits.sweep else None
+
+    def read_sweep(self, records: Sequence[Delivery], *, start: int, end: int, now: int) -> None:
+        """Take what was read from `start` (a sweep_target); `end` = the position after it."""
+        sweeping.read(self._state, records, start=start, end=end, now=now)
 
     # ---- attempts
 
@@ -173,7 +193,7 @@ class Machine:
 
     def begin_tick(self, now: int) -> TickSnapshot:
         """Return what the next transaction writes; at most one is open."""
-        return ticking.begin(self._state)
+        return ticking.begin(self._state, now)
 
     def committed(self, now: int) -> None:
         """Note that the open tick landed."""
@@ -201,22 +221,7 @@ class Machine:
         """What was dropped, hopped, sent back or lost since the takeover."""
         return self._state.counts
 
-    def lanes_by_state(self) -> dict[str, int]:
-        """Count the lanes that are live, held and lagging."""
-        held = sum(1 for lane in self._state.lanes.values() if lane.held is not None)
-        return {"live": len(self._state.lanes) - held, "held": held, "lagging": 0}
-
-    def describe(self) -> dict[str, int]:
-        """Return the numbers a log line about this partition needs."""
-        p = self._state
-        return {
-            "term": p.term,
-            "tick": p.tick,
-            "low": p.window.low,
-            "position": p.window.position,
-            "lanes": len(p.lanes),
-            "in_flight": p.in_flight,
-            "buffered_bytes": p.buffered_bytes,
-            "due_waiting": len(p.waiting),
-            "next_at": -1 if p.tiers.next_at is None else p.tiers.next_at,
-        }
+    @property
+    def view(self) -> MachineView:
+        """Gauges: lanes by state, the oldest that waits, due retries by tier."""
+        return MachineView(self._state)

@@ -9,21 +9,18 @@ from collections.abc import Callable
 from deliverer.policy.items import (
     Attempt,
     Counts,
-    DeadLetter,
     Delivery,
     Limits,
     Output,
-    Park,
     Parked,
     Subscriptions,
     TickSnapshot,
 )
 from deliverer.policy.lanes import Lane, Phase, Step, read_key
-from deliverer.policy.retry import choose_tier
 from deliverer.policy.roster import NEVER_STOPPED, Roster, Seat
+from deliverer.policy.sweep import Lows, Sweep
 from deliverer.policy.tiers import Tiers
 from deliverer.policy.window import Window
-from schemas.dead_letter import DeadLetterReason
 
 
 class Partition:
@@ -41,6 +38,7 @@ class Partition:
     __slots__ = (
         "buffered_bytes",
         "counts",
+        "evicted_tick",
         "idle",
         "in_flight",
         "is_confirmed",
@@ -48,12 +46,14 @@ class Partition:
         "jitter",
         "lanes",
         "limits",
+        "lows",
         "open_tick",
         "outputs",
         "roster",
         "seats",
         "settling",
         "subscriptions",
+        "sweep",
         "term",
         "tick",
         "tiers",
@@ -85,6 +85,9 @@ class Partition:
         self.lanes: dict[str, Lane] = {}
         self.seats: dict[str, Seat] = {}
         self.roster = Roster()
+        self.sweep = Sweep()
+        self.lows = Lows()
+        self.evicted_tick = -1
         self.outputs: list[Output] = []
         self.touched: dict[str, Lane] = {}
         self.tombs: list[str] = []
@@ -140,6 +143,8 @@ class Partition:
         lane.due = None
         lane.held = None
         lane.phase = Phase.GONE
+        lane.cur = None
+        self.sweep.forget(lane)
         self.touched.pop(lane.key, None)
         self.settling.pop(lane, None)
         self.idle.pop(lane.key, None)
@@ -156,13 +161,39 @@ class Partition:
 
     # ---- deliveries
 
-    def settle(self, attempt: Attempt) -> None:
+    def settle(self, lane: Lane, attempt: Attempt) -> None:
         """Settle where an attempt came from: its place in the log, or in a delay topic."""
         if attempt.source is None:
-            self.window.add(attempt.delivery.sequence)
+            self.settle_log(lane, attempt.delivery.sequence)
         else:
-            tier, offset = attempt.source
-            self.tiers.windows[tier].add(offset)
+            self.settle_source(attempt.source)
+
+    def settle_source(self, source: tuple[int, int]) -> None:
+        """Settle a record of a delay topic whose attempt ended."""
+        tier, offset = source
+        self.tiers.windows[tier].add(offset)
+
+    def settle_log(self, lane: Lane, offset: int) -> None:
+        """Settle an offset of the log for its lane."""
+        self.window.add(offset)
+        if self.limits.sweep:
+            self.note_done(lane, offset)
+
+    def note_done(self, lane: Lane, offset: int) -> None:
+        """Let a lane know what is settled above its low: a successor may read it again (H3)."""
+        if not lane.is_strict:
+            low = lane.low(self.window.position)
+            if lane.done is not None:
+                lane.done.advance(low)
+            if offset > low:
+                if lane.done is None:
+                    lane.done = Window(low)
+                lane.done.add(offset)
+            elif lane.done is not None and not lane.done.count:
+                lane.done = None
+        if lane.record is not None or lane.cur is not None:
+            lane.moved = True
+            self.touched[lane.key] = lane
 
     def settle_parked(self, parked: Parked) -> None:
         """Settle a record of a delay topic that lies in memory as rest or due."""
@@ -175,83 +206,30 @@ class Partition:
         """Take a due retry off the list of those that wait for a slot."""
         self.waiting.pop((parked.tier, parked.offset), None)
 
-    def park(self, attempt: Attempt, number: int, *, due_at: int, now: int) -> None:
-        """Write an attempt's delivery to the delay topic that suits its rest (T1)."""
-        self.outputs.append(
-            Park(
-                attempt.delivery,
-                choose_tier(due_at - now, self.tiers.delays_ms),
-                number,
-                due_at,
-                attempt.first_attempt_at,
-                attempt.last_outcome,
-                attempt.last_status,
-            )
-        )
-
-    def park_again(self, parked: Parked, *, due_at: int, now: int) -> None:
-        """Write a record to a delay topic once more, with the same number (hop, T4)."""
-        self.outputs.append(
-            Park(
-                parked.delivery,
-                choose_tier(due_at - now, self.tiers.delays_ms),
-                parked.attempt,
-                due_at,
-                parked.first_attempt_at,
-                parked.last_outcome,
-                parked.last_status,
-            )
-        )
-        self.settle_parked(parked)
-
-    def expire_parked(self, lane: Lane, parked: Parked) -> None:
-        """Dead-letter a retry that is older than its subscription allows, without an attempt."""
-        self.dead(
-            lane,
-            DeadLetter(
-                parked.delivery,
-                DeadLetterReason.EXPIRED,
-                parked.attempt - 1,
-                parked.first_attempt_at,
-                None,
-                parked.last_outcome,
-                parked.last_status,
-            ),
-        )
-        self.settle_parked(parked)
-
-    def expire_first(self, lane: Lane) -> None:
-        """Dead-letter the first delivery of a lane's queue, without an attempt."""
-        delivery = lane.queue.popleft()
-        self.dead(lane, DeadLetter(delivery, DeadLetterReason.EXPIRED, 0, None, None, None, None))
-        self.window.add(delivery.sequence)
-        self.buffered_bytes -= delivery.size
-        self.is_dirty = True
-
-    def dead(self, lane: Lane, letter: DeadLetter) -> None:
-        """Write a dead letter; a strict lane waits until the tick that carries it (A4).
-
-        A test event has none: whoever asked for it sees its attempt.
-        """
-        if lane.is_test:
-            return
-        self.outputs.append(letter)
-        lane.step(Step.DEAD)
-        self.release_hold(lane)
-        if lane.is_strict:
-            self.settling[lane] = self.tick + 1
-
     def release_hold(self, lane: Lane) -> None:
         """Forget the held head of a lane; the next tick says so."""
         if lane.held is not None:
             lane.held = None
             self.touched[lane.key] = lane
+            self.want_sweep(lane)
+
+    def want_sweep(self, lane: Lane) -> None:
+        """Have a lagging lane looked at when the next pass of the sweep begins."""
+        if lane.cur is not None:
+            self.sweep.candidates[lane] = None
+
+    def reopen(self, seat: Seat) -> None:
+        """List every lane of a subscription that has something to start, or to read."""
+        self.roster.reopen(seat)
+        for lane in seat.lanes.values():
+            self.want_sweep(lane)
 
     def start(self, seat: Seat, lane: Lane, attempt: Attempt) -> Attempt:
         """Note that an attempt is out."""
         lane.inflight[attempt.delivery.sequence] = attempt
         if lane.is_strict:
             lane.step(Step.START)
+        self.want_sweep(lane)
         seat.in_flight += 1
         self.in_flight += 1
         return attempt

@@ -104,14 +104,13 @@ class Roster:
             heappush(self._timers, (at, self._count, seat))
 
     def fire(self, now: int) -> list[Seat]:
-        """Reopen and return the subscriptions whose time has come."""
+        """Return the subscriptions whose time has come."""
         timers = self._timers
         fired = []
         while timers and timers[0][0] <= now:
             at, _, seat = heappop(timers)
             if seat.timer_at == at:
                 seat.timer_at = None
-                self.reopen(seat)
                 fired.append(seat)
         return fired
 

@@ -3,9 +3,11 @@
 from collections.abc import Callable
 
 from deliverer.policy.items import Attempt, Parked
+from deliverer.policy.lagging import give_back, look_again
 from deliverer.policy.lanes import Lane, Phase, Step
 from deliverer.policy.partition import Partition
 from deliverer.policy.roster import Seat
+from deliverer.policy.writing import expire_first, expire_parked, park_again
 
 
 def next_start(
@@ -35,7 +37,7 @@ def repark(p: Partition, seat: Seat, lane: Lane, *, parked: Parked, now: int) ->
     """Send a due retry back to a delay topic, with the same number (T4)."""
     p.counts.reparks += 1
     lane.step(Step.REPARKED)
-    p.park_again(parked, due_at=accepts_again_at(p, seat, now), now=now)
+    park_again(p, parked, due_at=accepts_again_at(p, seat, now), now=now)
 
 
 def accepts_again_at(p: Partition, seat: Seat, now: int) -> int:
@@ -70,7 +72,7 @@ def _start_first(p: Partition, seat: Seat, lane: Lane, now: int) -> Attempt | No
         parked = lane.due.popleft()
         p.leave_wait(parked)
         if parked.delivery.accepted_at < oldest:
-            p.expire_parked(lane, parked)
+            expire_parked(p, lane, parked)
             continue
         p.tiers.rest_bytes -= parked.delivery.size
         return p.start(seat, lane, _attempt_of(parked))
@@ -95,7 +97,7 @@ def _expire_queue(p: Partition, lane: Lane, oldest: int) -> None:
     """Dead-letter what is too old at the front; the order of final states is kept."""
     queue = lane.queue
     while queue and queue[0].accepted_at < oldest and lane.can_start:
-        p.expire_first(lane)
+        expire_first(p, lane)
         if not queue and lane.is_idle:
             p.idle[lane.key] = lane
 
@@ -116,20 +118,10 @@ def _closed_turn(p: Partition, seat: Seat, now: int) -> Attempt | None:
             parked = lane.due.popleft()
             p.leave_wait(parked)
             if parked.delivery.accepted_at < oldest:
-                p.expire_parked(lane, parked)
+                expire_parked(p, lane, parked)
             else:
                 repark(p, seat, lane, parked=parked, now=now)
         _expire_queue(p, lane, oldest)
-    _look_again(p, seat, now)
+        give_back(p, lane)
+    look_again(p, seat, now)
     return None
-
-
-def _look_again(p: Partition, seat: Seat, now: int) -> None:
-    """Set the timer of a closed subscription: when it accepts, or its oldest head expires."""
-    if seat.not_before > now:
-        p.roster.wake_at(seat, seat.not_before)
-    if seat.timer_at is not None:
-        return
-    heads = [lane.queue[0].accepted_at for lane in seat.lanes.values() if lane.can_start]
-    if heads:
-        p.roster.wake_at(seat, max(now, min(heads) + seat.policy.max_age_ms) + 1)

@@ -10,6 +10,7 @@ from deliverer.policy.items import (
     Subscriptions,
     WindowState,
 )
+from deliverer.policy.lagging import UNKNOWN_AGE, lag
 from deliverer.policy.lanes import Phase
 from deliverer.policy.partition import Partition
 from deliverer.policy.tiers import Tiers
@@ -54,7 +55,7 @@ def take_over(
     p.counts.lost_offsets = lost
     p.counts.lost_tier_offsets = lost_in_tiers
     for key, record in state.lanes.items():
-        _restore(p, key, record)
+        _restore(p, key, record, begin=state.deliveries.begin)
     return p
 
 
@@ -81,7 +82,7 @@ def _raised(
     return Window(max(w, extent.begin), done), lost
 
 
-def _restore(p: Partition, key: str, record: LaneState) -> None:
+def _restore(p: Partition, key: str, record: LaneState, *, begin: int) -> None:
     """Make the lane of a committed record; a dead one's record goes with the next tick."""
     subscription = key.partition("/")[0]
     lane = p.open_lane(key, subscription)
@@ -91,10 +92,19 @@ def _restore(p: Partition, key: str, record: LaneState) -> None:
     lane.record = record
     lane.since = record.since
     p.touched[key] = lane
-    if record.held is None:
-        if record.low < p.window.low:
+    lane.held = record.held
+    if lane.held is not None and lane.is_strict:
+        lane.phase = Phase.HELD
+    if record.low >= p.window.low:
+        for start, end in record.done:
+            p.window.settle_run(start, end)
+        return
+    if not p.limits.sweep:
+        if record.held is None:
             raise StateRefused(f"lane {key} lags behind the low mark, and the sweep is off")
         return
-    lane.held = record.held
-    if lane.is_strict:
-        lane.phase = Phase.HELD
+    low = max(record.low, begin)
+    p.counts.lost_lows += low > record.low
+    if not lane.is_strict:
+        lane.done = Window(low, record.done)
+    lag(p, lane, low, accepted_at=UNKNOWN_AGE)

@@ -1,11 +1,11 @@
 """Take the state of a partition into one transaction (C1-C3)."""
 
 from deliverer.policy.items import LaneState, TickSnapshot, WindowState
-from deliverer.policy.lanes import Step
+from deliverer.policy.lanes import Lane, Step
 from deliverer.policy.partition import Partition
 
 
-def begin(p: Partition) -> TickSnapshot:
+def begin(p: Partition, now: int) -> TickSnapshot:
     """Return everything the next transaction writes; at most one is open (C1).
 
     The snapshot belongs to the shell, which sends the same one again when its answer is lost (C5).
@@ -13,9 +13,9 @@ def begin(p: Partition) -> TickSnapshot:
     """
     assert p.open_tick is None, "a tick is open"
     p.tick += 1
-    w = p.window.mark
+    w = _low_mark(p) if p.limits.sweep else p.window.mark
     assert w >= p.window.low, "the low mark never goes back"
-    lanes = _lane_records(p)
+    lanes = _lane_records(p, w, now)
     snapshot = TickSnapshot(
         p.tick,
         p.term,
@@ -54,26 +54,68 @@ def has_output(p: Partition) -> bool:
     return bool(p.outputs or p.touched or p.tombs or p.is_dirty)
 
 
-def _lane_records(p: Partition) -> list[tuple[str, LaneState | None]]:
-    """Return the records that change: a lane has one as long as it is held (C2).
+def _low_mark(p: Partition) -> int:
+    """Return how far the low mark may go (C1): to the lowest live lane that has no record.
 
-    Without the sweep every other lane holds the low mark itself, so `low` says nothing new and is
-    not refreshed.
+    Lanes that are held or lag get a record instead (they are touched here), and when the window is
+    half full all do: no lane can stop the reader of the log.
+    """
+    low_mark, head = p.window.low, p.window.position
+    for lane in p.touched.values():
+        low = lane.low(head)
+        if low < head:
+            p.lows.push(low, lane)
+    is_full = (head - low_mark) * 2 >= p.limits.window_offsets
+    while (first := p.lows.first()) is not None:
+        low, lane = first
+        is_known = p.lanes.get(lane.key) is lane
+        now_low = lane.low(head) if is_known else head
+        if now_low > low:
+            p.lows.correct(now_low)
+        elif not is_full and lane.cur is None and lane.held is None and low_mark <= low < head:
+            return low
+        else:
+            p.lows.pop()
+            if is_known and (low < head or lane.cur is not None):
+                p.touched[lane.key] = lane
+    return head
+
+
+def _lane_records(p: Partition, w: int, now: int) -> list[tuple[str, LaneState | None]]:
+    """Return the records that change: held or below the mark has one, the others have none (C2).
+
+    An unchanged lane is not written again: its recorded low may be lower than its low, but nothing
+    of it lies between.
     """
     records: list[tuple[str, LaneState | None]] = [(key, None) for key in p.tombs]
+    head = p.window.position
     for key, lane in p.touched.items():
-        if lane.held is None:
-            if lane.record is not None:
-                records.append((key, None))
-                lane.record = None
-            if lane.is_idle:
-                p.idle[key] = lane
-        elif lane.record is None or lane.record.held != lane.held:
-            lane.record = LaneState(lane.low(p.window.position), [], lane.held, lane.since)
-            records.append((key, lane.record))
+        low = lane.low(head)
+        if lane.held is not None or low < w:
+            if _has_changed(lane, low):
+                lane.since = lane.since or now
+                done = [] if lane.done is None else lane.done.runs(low)
+                lane.record = LaneState(low, done, lane.held, lane.since)
+                records.append((key, lane.record))
+            continue
+        lane.since = 0
+        if lane.record is not None:
+            records.append((key, None))
+            lane.record = None
+        if lane.cur is not None or low < head:
+            p.lows.push(low, lane)
+        elif lane.is_idle:
+            p.idle[key] = lane
     p.tombs = []
     p.touched.clear()
     return records
+
+
+def _has_changed(lane: Lane, low: int) -> bool:
+    record = lane.record
+    is_same = record is not None and record.held == lane.held and record.low <= low
+    has_moved, lane.moved = lane.moved, False
+    return has_moved or not is_same
 
 
 def _forget_idle(p: Partition, now: int) -> None:

@@ -6,7 +6,7 @@ last moments (every record of the lowest tier, and the rests under one lowest de
 heap bounded in bytes.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from heapq import heappop, heappush
 
 from deliverer.policy.items import Limits, Parked
@@ -88,6 +88,10 @@ class Tiers:
     def next_at(self) -> int | None:
         """When the next record wakes."""
         return self._heap[0][0] if self._heap else None
+
+    def held(self) -> Iterator[Parked]:
+        """Yield every record that waits for its wake, in no order."""
+        return (parked for _, _, _, parked in self._heap)
 
     def _push(self, wake: int, *, is_ahead: bool, parked: Parked) -> None:
         self._count += 1

@@ -6,6 +6,7 @@ from deliverer.policy.items import Parked
 from deliverer.policy.lanes import Lane, Step
 from deliverer.policy.partition import Partition
 from deliverer.policy.starting import repark
+from deliverer.policy.writing import expire_parked, park_again
 
 
 def read_tier(p: Partition, tier: int, records: Sequence[Parked], *, end: int, now: int) -> bool:
@@ -42,6 +43,7 @@ def skip_tier(p: Partition, tier: int, offset: int) -> bool:
 def wake(p: Partition, now: int) -> int | None:
     """Move on what is due; returns when to call again at the latest."""
     for seat in p.roster.fire(now):
+        p.reopen(seat)
         p.forget_seat(seat, now)
     ahead = p.tiers
     while (parked := ahead.pop(now)) is not None:
@@ -75,11 +77,11 @@ def _wake_valid(p: Partition, lane: Lane, parked: Parked, now: int) -> None:
     rest_ms = parked.due_at - now
     if rest_ms >= p.tiers.delays_ms[0]:
         p.counts.hops += 1
-        p.park_again(parked, due_at=parked.due_at, now=now)
+        park_again(p, parked, due_at=parked.due_at, now=now)
     elif rest_ms > 0:
         p.tiers.rest(parked)
     elif now - parked.delivery.accepted_at > seat.policy.max_age_ms:
-        p.expire_parked(lane, parked)
+        expire_parked(p, lane, parked)
     elif not seat.accepts(now):
         repark(p, seat, lane, parked=parked, now=now)
     else:

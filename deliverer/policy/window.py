@@ -14,11 +14,11 @@ Run = tuple[int, int]
 class Window:
     """Hold the settled offsets of a log at or above `low` as half-open runs.
 
-    `position` is the next offset to read. Runs and gaps are bounded by position - low, which the
-    owner bounds.
+    `count` is how many offsets the runs cover, `position` is the next offset to read. Runs and gaps
+    are bounded by position - low, which the owner bounds.
     """
 
-    __slots__ = ("_ends", "_gaps", "_last_gap", "_starts", "low", "position")
+    __slots__ = ("_ends", "_gaps", "_last_gap", "_starts", "count", "low", "position")
 
     def __init__(self, low: int, runs: Iterable[Run] = ()) -> None:
         self.low = low
@@ -27,9 +27,9 @@ class Window:
         self._ends: list[int] = []
         self._gaps: dict[int, int] = {}
         self._last_gap = -1
+        self.count = 0
         for start, end in runs:
-            if end > low:
-                self._insert(max(start, low), end)
+            self.settle_run(start, end)
 
     @property
     def mark(self) -> int:
@@ -37,11 +37,6 @@ class Window:
         if self._starts and self._starts[0] <= self.low:
             return self._ends[0]
         return self.low
-
-    @property
-    def count(self) -> int:
-        """How many offsets at or above `low` the runs cover."""
-        return sum(self._ends) - sum(self._starts)
 
     def read(self, offset: int) -> None:
         """Note that the next record was read at an offset; what was jumped over is a gap."""
@@ -65,8 +60,14 @@ class Window:
         ends = self._ends
         if ends and ends[-1] == offset:
             ends[-1] = end
+            self.count += end - offset
             return
         self._insert(offset, end)
+
+    def settle_run(self, start: int, end: int) -> None:
+        """Settle a run that a former owner committed."""
+        if end > self.low:
+            self._insert(max(start, self.low), end)
 
     def settled(self, offset: int) -> bool:
         """Ask whether an offset at or above `low` is settled; below it nothing is known."""
@@ -83,8 +84,10 @@ class Window:
         self.low = to
         self.position = max(self.position, to)
         first = bisect_right(self._ends, to)
+        self.count -= sum(self._ends[:first]) - sum(self._starts[:first])
         del self._starts[:first], self._ends[:first]
         if self._starts and self._starts[0] < to:
+            self.count -= to - self._starts[0]
             self._starts[0] = to
         if self._gaps:
             self._forget_gaps(to)
@@ -119,5 +122,6 @@ class Window:
         if first < last:
             start = min(start, starts[first])
             end = max(end, ends[last - 1])
+        self.count += end - start - sum(ends[first:last]) + sum(starts[first:last])
         starts[first:last] = [start]
         ends[first:last] = [end]

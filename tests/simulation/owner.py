@@ -1,5 +1,7 @@
 """An owner of the partition: the very Machine, driven by random single steps instead of a shell."""
 
+from collections.abc import Callable
+
 import msgspec
 
 from deliverer.policy.items import (
@@ -46,6 +48,7 @@ class Owner:
         self.quarantine: list[int] = []
         self.sent_quarantine: list[int] = []
         self.disable: list[str] = []
+        self.fetch: tuple[int, int] | None = None
         self.not_before: dict[str, int] = {}
         self.view: dict[str, SubscriptionPolicy] = dict(world.policies)
         self.version = world.version
@@ -75,6 +78,10 @@ class Owner:
         lanes = dict(world.lanes)
         if not rules.keeps_held:
             lanes = {k: LaneState(s.low, s.done, None, s.since) for k, s in lanes.items()}
+        if not rules.keeps_cursors:
+            lanes = {key: lane for key, lane in lanes.items() if lane.held is not None}
+        if not rules.keeps_lane_done:
+            lanes = {k: LaneState(s.low, [], s.held, s.since) for k, s in lanes.items()}
         state = RecoveredState(
             term=0 if found is None else found.term,
             tick=0 if found is None else found.tick,
@@ -95,28 +102,29 @@ class Owner:
 
     def step(self) -> None:
         """Do one randomly chosen thing."""
-        world, dice = self.world, self.world.r.random()
-        if dice < 0.20:
-            self.read_head()
-        elif dice < 0.38:
-            self.start()
-        elif dice < 0.56:
-            self.finish()
-        elif dice < 0.66:
-            self.read_tier(world.r.randrange(len(TIERS)))
-        elif dice < 0.76:
-            self.machine.wake(world.now)
-        elif dice < 0.80:
-            self.refresh()
-        elif dice < 0.82:
-            self._write_disable()
-        elif self.phase == WAITING:
+        world = self.world
+        steps: list[tuple[float, Callable[[], object]]] = [
+            (0.20, self.read_head),
+            (0.38, self.start),
+            (0.56, self.finish),
+            (0.66, lambda: self.read_tier(world.r.randrange(len(TIERS)))),
+            (0.76, lambda: self.machine.wake(world.now)),
+            (0.80, self.refresh),
+            (0.82, self._write_disable),
+            (0.90 if self.limits.sweep else 0.82, self.sweep),
+            (1.00, self._tick),
+        ]
+        dice = world.r.random()
+        next(do for share, do in steps if dice < share)()
+        self._judge_bounds()
+
+    def _tick(self) -> None:
+        if self.phase == WAITING:
             self.begin()
         elif self.phase == SENT:
             self._send()
         else:
             self._acknowledge()
-        self._judge_bounds()
 
     def _judge_bounds(self) -> None:
         machine = self.machine
@@ -124,8 +132,15 @@ class Owner:
             raise Broken("attempts miscounted")
         if machine.head_position - machine.low_mark > self.limits.window_offsets + 8:
             raise Broken("window beyond its bound")
+        if any(len(lane.queue) > self._queue_max for lane in machine._state.lanes.values()):
+            raise Broken("a queue beyond its bound")
         if machine.counts.stale:
             raise Broken("a record of a delay topic was not the held one")
+
+    @property
+    def _queue_max(self) -> int:
+        limits = self.limits
+        return limits.lane_queue_max + 8 if limits.sweep else limits.window_offsets + 8
 
     # ---- readers
 
@@ -153,7 +168,15 @@ class Owner:
         self.head = end
 
     def _hand_over(self, batch: list[Delivery], end: int) -> None:
+        if not self.world.rules.skips_lagging:
+            self._forget_cursors()
         self.machine.read_head(batch, end=end, now=self.world.now)
+
+    def _forget_cursors(self) -> None:
+        """Break the machine: lagging lanes forget where they must go on (an ablation)."""
+        for lane in list(self.machine._state.sweep.lagging):
+            lane.cur = None
+            self.machine._state.sweep.forget(lane)
 
     def read_tier(self, tier: int) -> None:
         """Read a few records of a delay topic; stop for ever when a successor wrote one."""
@@ -187,6 +210,22 @@ class Owner:
             self.tier_at[tier] = end
         else:
             self.is_dead = True
+
+    def sweep(self) -> None:
+        """Read the log again for lagging lanes; a fetch may come back after other steps."""
+        world, fetch = self.world, self.fetch
+        if fetch is not None:
+            start, end = fetch
+            self.fetch = None
+            found = [world.log[offset] for offset in range(start, end)]
+            batch = [_delivery(entry) for entry in found if isinstance(entry, Entry)]
+            self.machine.read_sweep(batch, start=start, end=end, now=world.now)
+            return
+        target = self.machine.sweep_target(world.now)
+        if target is not None:
+            self.fetch = target, min(len(world.log), target + world.r.randrange(1, 9))
+            if world.r.random() < 0.8:
+                self.sweep()
 
     def refresh(self) -> None:
         """Let the registry table catch up."""
@@ -293,6 +332,8 @@ class Owner:
             name = attempt.delivery.subscription
             self.not_before[name] = max(self.not_before.get(name, 0), world.now + back_off)
         notices = self.machine.finish(attempt, report, world.now)
+        if not world.rules.puts_cursor_back and report.outcome is Outcome.HTTP_5XX:
+            self._forget_cursors()
         self.disable += [notice.subscription for notice in notices]
         if not world.rules.does_wait_for_dead:
             state = self.machine._state
@@ -321,8 +362,16 @@ class Owner:
             world.claim += 1
             self.claim, self.is_claimed = world.claim, True
         self.snapshot = self.machine.begin_tick(world.now)
+        if not world.rules.keeps_live_records:
+            self._drop_live_records(self.snapshot)
         self.sent_quarantine, self.quarantine = self.quarantine, []
         self.phase, self.half_done = SENT, False
+
+    def _drop_live_records(self, snapshot: TickSnapshot) -> None:
+        """Break the machine: a lane's record goes as soon as it is live (an ablation)."""
+        lanes = self.machine._state.lanes
+        live = {key for key, lane in lanes.items() if lane.cur is None and lane.held is None}
+        snapshot.lanes = [(k, None if k in live else state) for k, state in snapshot.lanes]
 
     def apply(self) -> None:
         """Let the broker commit the open transaction, or refuse it to a fenced owner."""

@@ -27,7 +27,8 @@ def limits_of(r: Random, *, sweep: bool = False) -> Limits:
     """Return small bounds, so that every one of them is met."""
     return Limits(
         window_offsets=r.choice((10, 30)),
-        lane_queue=r.choice((1, 2, 4)),
+        lane_queue=(queue := r.choice((1, 2, 4))),
+        lane_queue_max=queue * 2,
         lane_done=r.choice((2, 4, 8)),
         buffer_bytes=r.choice((30, 60, 200)),
         tier_read_ahead=r.choice((1, 3)),
@@ -40,11 +41,11 @@ def limits_of(r: Random, *, sweep: bool = False) -> Limits:
     )
 
 
-def run(seed: int, rules: Rules | None = None) -> World:
+def run(seed: int, rules: Rules | None = None, *, sweep: bool = False) -> World:
     """Run one seed to its settled end; raises Broken with the seed in its text."""
     r = Random(seed)
     world = World(r, rules or Rules())
-    limits = limits_of(r)
+    limits = limits_of(r, sweep=sweep)
     chaos = Chaos(
         r.choice((150, 400, 1000)),
         r.choice((0.1, 0.3, 0.6)),
@@ -110,7 +111,7 @@ def _go_on(owner: Owner) -> Owner:
 def _judge_quiet(world: World, owner: Owner) -> None:
     machine = owner.machine
     if machine.buffered_bytes or machine.in_flight:
-        raise Broken(f"not quiet: {machine.describe()}")
+        raise Broken(f"not quiet: {machine.view.describe()}")
     missing = {i for i, entry in enumerate(world.log) if entry == "bad"} - world.quarantined
     if missing:
         raise Broken(f"never quarantined: {missing}")

@@ -45,6 +45,11 @@ class Rules:
     does_confirm: bool = True
     does_wait_for_dead: bool = True
     does_drop: bool = True
+    keeps_cursors: bool = True
+    keeps_lane_done: bool = True
+    skips_lagging: bool = True
+    puts_cursor_back: bool = True
+    keeps_live_records: bool = True
 
 
 @dataclass

@@ -37,7 +37,7 @@ def test_a_success_settles_and_is_logged() -> None:
     assert [(o.kind, o.outcome, o.status) for o in outputs(written, AttemptLog)] == [
         ("first", Outcome.DELIVERED, 204)
     ]
-    assert (made.buffered_bytes, made.in_flight, made.lanes_by_state()["live"]) == (0, 0, 0)
+    assert (made.buffered_bytes, made.in_flight, made.view.lanes_by_state()["live"]) == (0, 0, 0)
 
 
 def test_a_failure_parks_the_delivery_and_holds_its_lane() -> None:
@@ -232,7 +232,7 @@ def test_a_fault_of_ours_in_a_retry_returns_it_to_a_tier() -> None:
     assert [(o.attempt, o.due_at) for o in outputs(written, Park)] == [(2, NOW + 5_000)]
     assert written.lanes == []
     assert written.window.tiers[0] == (1, [])
-    assert made.lanes_by_state()["held"] == 1
+    assert made.view.lanes_by_state()["held"] == 1
     assert made.next_start(NOW + 5_000) is None
 
 

@@ -25,7 +25,7 @@ def test_a_delivery_goes_through() -> None:
     snapshot = tick(made)
 
     assert snapshot.window.w == made.low_mark == 1
-    assert made.describe()["lanes"] == 0
+    assert made.view.describe()["lanes"] == 0
     assert made.wake(NOW) is None
 
 
@@ -50,7 +50,7 @@ def test_lanes_are_counted_by_state() -> None:
     failing(made)
     feed(made, delivery(1, "t/0"))
 
-    assert made.lanes_by_state() == {"live": 1, "held": 1, "lagging": 0}
+    assert made.view.lanes_by_state() == {"live": 1, "held": 1, "lagging": 0}
 
 
 def test_a_machine_shows_its_state() -> None:

@@ -1,9 +1,8 @@
 """Tests of the shared state: small moves that several rules are made of."""
 
-from deliverer.policy.items import Attempt, DeadLetter, Extent, Limits, Park, RecoveredState
+from deliverer.policy.items import Extent, Limits, RecoveredState
 from deliverer.policy.partition import Partition
 from deliverer.policy.takeover import take_over
-from schemas.dead_letter import DeadLetterReason
 from tests.unit.deliverer.policy.build import NOW, STRICT, TIERS, Registry, delivery
 
 
@@ -27,29 +26,6 @@ def test_a_lane_is_made_once_and_belongs_to_its_subscription() -> None:
     assert p.lane_for(delivery(2)) is lane
     assert other is not None
     assert set(p.seats["s"].lanes) == {"s/0", "s/0/7"}
-
-
-def test_parking_chooses_the_tier_by_the_rest() -> None:
-    """The longest that does not overshoot."""
-    p = _partition()
-
-    p.park(Attempt(delivery(0), 1), 2, due_at=NOW + 31_000, now=NOW)
-
-    assert isinstance(p.outputs[0], Park)
-    assert (p.outputs[0].tier, p.outputs[0].attempt) == (1, 2)
-
-
-def test_a_dead_letter_of_a_lane_without_order_blocks_nothing() -> None:
-    """Only strict lanes wait for its commit."""
-    p = _partition(Registry(s=STRICT.__class__(modes={0: "none"}, schedule_ms=(), max_age_ms=1)))
-    lane = p.lane_for(delivery(0))
-    assert lane is not None
-
-    letter = DeadLetter(delivery(0), DeadLetterReason.GONE, 1, None, None, None, None)
-    p.dead(lane, letter)
-
-    assert p.outputs == [letter]
-    assert p.settling == {}
 
 
 def test_a_subscription_that_must_wait_is_remembered() -> None:

@@ -26,7 +26,7 @@ def test_a_lane_is_listed_once() -> None:
     assert (list(roster.ring), seat.ready) == ([seat], [lane])
 
 
-def test_a_timer_reopens_a_subscription_once() -> None:
+def test_a_timer_fires_once() -> None:
     """An earlier time replaces a later one; the later one fires into nothing."""
     roster = Roster()
     seat, _ = _seat()
@@ -39,8 +39,19 @@ def test_a_timer_reopens_a_subscription_once() -> None:
     late = roster.fire(NOW + 9)
 
     assert (early, fired, late) == ([], [seat], [])
-    assert list(roster.ring) == [seat]
     assert roster.next_at is None
+
+
+def test_reopening_lists_the_lanes_that_have_something() -> None:
+    """Those without stay off the ring."""
+    roster = Roster()
+    seat, lane = _seat()
+    empty = Lane("s/0/7", subscription="s", epoch=0, is_strict=True)
+    seat.lanes[empty.key] = empty
+
+    roster.reopen(seat)
+
+    assert (list(roster.ring), seat.ready) == ([seat], [lane])
 
 
 def test_who_accepts() -> None:

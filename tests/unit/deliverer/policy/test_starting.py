@@ -150,7 +150,7 @@ def test_a_test_event_that_is_too_old_ends_silently() -> None:
 
     assert made.next_start(NOW) is None
     assert tick(made).outputs == []
-    assert made.lanes_by_state()["live"] == 0
+    assert made.view.lanes_by_state()["live"] == 0
 
 
 def test_a_due_retry_of_a_paused_subscription_goes_back_to_a_tier() -> None:

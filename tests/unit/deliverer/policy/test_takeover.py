@@ -97,7 +97,7 @@ def test_a_held_lane_stays_held_until_its_head_comes_back() -> None:
 
     assert behind is None
     assert (head.delivery.sequence, head.number) == (0, 2)
-    assert made.lanes_by_state()["held"] == 1
+    assert made.view.lanes_by_state()["held"] == 1
 
 
 def test_records_of_dead_lanes_go_with_the_first_tick() -> None:
@@ -134,7 +134,7 @@ def test_a_record_that_says_nothing_goes_with_the_first_tick() -> None:
     )
 
     assert tick(made).lanes == [("s/0", None)]
-    assert made.lanes_by_state()["live"] == 0
+    assert made.view.lanes_by_state()["live"] == 0
 
 
 def test_the_next_owner_goes_on_counting_terms() -> None:

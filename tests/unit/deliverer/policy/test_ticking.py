@@ -104,11 +104,11 @@ def test_idle_lanes_are_forgotten() -> None:
     made = machine()
     feed(made, delivery(0))
     end(made, start(made))
-    before = made.lanes_by_state()["live"]
+    before = made.view.lanes_by_state()["live"]
 
     tick(made)
 
-    assert (before, made.lanes_by_state()) == (1, {"live": 0, "held": 0, "lagging": 0})
+    assert (before, made.view.lanes_by_state()) == (1, {"live": 0, "held": 0, "lagging": 0})
 
 
 def test_a_lane_that_got_something_new_meanwhile_is_kept() -> None:

@@ -130,7 +130,7 @@ def test_a_due_retry_that_is_too_old_is_a_dead_letter() -> None:
         letters = outputs(tick(made), DeadLetter)
 
         assert [(o.reason, o.attempts) for o in letters] == [(DeadLetterReason.EXPIRED, 1)]
-        assert made.lanes_by_state()["held"] == 0
+        assert made.view.lanes_by_state()["held"] == 0
 
 
 def test_a_due_retry_without_a_slot_goes_back_after_a_while() -> None:
@@ -149,7 +149,7 @@ def test_a_due_retry_without_a_slot_goes_back_after_a_while() -> None:
     assert not before
     assert [(o.attempt, o.due_at) for o in outputs(written, Park)] == [(2, due + 15_000)]
     assert written.lanes == []
-    assert made.lanes_by_state()["held"] == 1
+    assert made.view.lanes_by_state()["held"] == 1
     assert made.next_start(due + 10_000) is None
 
 

@@ -1,0 +1,114 @@
+"""Read the log again for lanes that lag (S1, S2).
+
+A lane joins a pass lazily, when its first record comes by: until then nothing of it lay between
+its cursor and the reader, so joining there is the same as joining at the cursor. A lane that cannot
+take its record leaves the pass with its cursor on that record.
+"""
+
+from collections.abc import Sequence
+
+from deliverer.policy.items import Delivery
+from deliverer.policy.lagging import (
+    UNKNOWN_AGE,
+    accepts,
+    has_done_room,
+    has_room,
+    lag,
+    look_again,
+    revive,
+)
+from deliverer.policy.lanes import Lane
+from deliverer.policy.partition import Partition
+
+
+def target(p: Partition, now: int) -> int | None:
+    """Return the offset the sweep reads next; None = no lane can be fed now."""
+    sweep = p.sweep
+    if p.buffered_bytes >= p.limits.buffer_bytes:
+        return None
+    if sweep.joined:
+        return sweep.position
+    ready = [lane for lane in list(sweep.candidates) if _is_ready(p, lane, now)]
+    if not ready:
+        return None
+    start = min(lane.cur for lane in ready if lane.cur is not None)
+    sweep.begin(start, [lane for lane in ready if lane.cur == start])
+    return start
+
+
+def read(p: Partition, records: Sequence[Delivery], *, start: int, end: int, now: int) -> None:
+    """Feed lagging lanes; a batch that does not begin where the pass stands is ignored."""
+    sweep, head = p.sweep, p.window.position
+    if not sweep.joined or start != sweep.position:
+        return
+    for delivery in records:
+        offset = delivery.sequence
+        if offset < sweep.position:
+            continue
+        if offset >= head:
+            break
+        sweep.position = offset + 1
+        lane = p.lanes.get(delivery.lane)
+        if lane is not None and lane.cur is not None and lane.cur <= offset:
+            _meet(p, lane, delivery, now)
+    sweep.position = max(sweep.position, min(end, head))
+    if sweep.position >= head:
+        _catch_up(p)
+
+
+def _is_ready(p: Partition, lane: Lane, now: int) -> bool:
+    """Ask whether a lane is worth a pass; one that is not comes back by an event (S1)."""
+    if lane.cur is not None and lane.cur >= p.window.position:
+        revive(p, lane)
+    is_ready = (
+        lane.cur is not None
+        and lane.held is None
+        and len(lane.queue) * 2 <= p.limits.lane_queue
+        and has_done_room(p, lane)
+        and _may_take(p, lane, lane.cur_at, now)
+    )
+    if not is_ready:
+        p.sweep.candidates.pop(lane, None)
+    return is_ready
+
+
+def _may_take(p: Partition, lane: Lane, accepted_at: int, now: int) -> bool:
+    """Ask whether a delivery may start, or is too old to wait any longer."""
+    seat = p.seats[lane.subscription]
+    if accepts(seat, lane, now) or now - accepted_at > seat.policy.max_age_ms:
+        return True
+    look_again(p, seat, now)
+    return False
+
+
+def _meet(p: Partition, lane: Lane, delivery: Delivery, now: int) -> None:
+    """Let a lane have its next record, or leave it behind there."""
+    sweep = p.sweep
+    assert lane.cur is not None, "it lags"
+    if lane.left_pass == sweep.number or lane.cur < sweep.start:
+        return
+    offset = delivery.sequence
+    if p.window.settled(offset) or (lane.done is not None and lane.done.settled(offset)):  # H3
+        p.note_done(lane, offset)
+        lane.cur, lane.cur_at = offset + 1, UNKNOWN_AGE
+        return
+    may_take = lane.held is None and _may_take(p, lane, delivery.accepted_at, now)
+    if not may_take or not has_room(p, lane):
+        lag(p, lane, offset, accepted_at=delivery.accepted_at)
+        return
+    sweep.joined[lane] = None
+    lane.queue.append(delivery)
+    p.buffered_bytes += delivery.size
+    lane.cur, lane.cur_at = offset + 1, UNKNOWN_AGE
+    if not lane.is_ready and lane.can_start:
+        p.roster.offer(p.seats[lane.subscription], lane)
+
+
+def _catch_up(p: Partition) -> None:
+    """Make every lane live that the pass went with up to the head (S2)."""
+    sweep = p.sweep
+    for lane in list(sweep.lagging):
+        assert lane.cur is not None, "it lags"
+        if lane.left_pass != sweep.number and lane.cur >= sweep.start:
+            revive(p, lane)
+    sweep.joined.clear()

@@ -1,0 +1,54 @@
+"""What an operator sees of a partition: gauges and the numbers of a log line."""
+
+from deliverer.policy.partition import Partition
+
+
+class MachineView:
+    """Look at a partition without changing it; every answer costs a walk over its lanes."""
+
+    __slots__ = ("_state",)
+
+    def __init__(self, state: Partition) -> None:
+        self._state = state
+
+    def lanes_by_state(self) -> dict[str, int]:
+        """Count the lanes that are live, held and lagging; a held one may lag as well."""
+        lanes = self._state.lanes.values()
+        held = sum(1 for lane in lanes if lane.held is not None)
+        lagging = sum(1 for lane in self._state.sweep.lagging if lane.held is None)
+        return {"live": len(lanes) - held - lagging, "held": held, "lagging": lagging}
+
+    def oldest_queued_at(self) -> int | None:
+        """When the oldest delivery that waits in a lane was accepted, as far as known."""
+        times = [
+            lane.queue[0].accepted_at if lane.queue else lane.cur_at
+            for lane in self._state.lanes.values()
+            if lane.queue or (lane.cur is not None and lane.cur_at)
+        ]
+        return min(times, default=None)
+
+    def due_by_tier(self, now: int) -> list[tuple[int, int | None]]:
+        """Count the due records in memory of each delay topic, with the oldest due time."""
+        tiers = self._state.tiers
+        found: list[list[int]] = [[] for _ in tiers.delays_ms]
+        for parked in tiers.held():
+            if parked.due_at <= now:
+                found[parked.tier].append(parked.due_at)
+        for _, _, parked in self._state.waiting.values():
+            found[parked.tier].append(parked.due_at)
+        return [(len(times), min(times, default=None)) for times in found]
+
+    def describe(self) -> dict[str, int]:
+        """Return the numbers a log line about this partition needs."""
+        p = self._state
+        return {
+            "term": p.term,
+            "tick": p.tick,
+            "low": p.window.low,
+            "position": p.window.position,
+            "lanes": len(p.lanes),
+            "lagging": len(p.sweep.lagging),
+            "in_flight": p.in_flight,
+            "buffered_bytes": p.buffered_bytes,
+            "due_waiting": len(p.waiting),
+        }
