@@ -26,10 +26,10 @@ format: $(VENV)/.ready ## Rewrite the code in the house format
 	@$(BIN)/ruff format -q . && $(BIN)/ruff check -q --fix .
 
 unit: $(VENV)/.ready ## Tests without Kafka: units, properties, simulation, architecture, packaging
-	@$(BIN)/pytest -q --ignore=tests/integration --ignore=tests/e2e --ignore=tests/fault
+	@$(BIN)/pytest -q --ignore=tests/integration --ignore=tests/e2e --ignore=tests/docs --ignore=tests/fault
 
 integration: $(VENV)/.ready ## Tests against a real Kafka and real processes
-	@$(BIN)/pytest -q tests/integration tests/e2e
+	@$(BIN)/pytest -q tests/integration tests/e2e tests/docs
 
 fault: $(VENV)/.ready ## Long fault runs: brokers and processes killed, stopped and restarted under load
 	@$(BIN)/pytest -q tests/fault
