@@ -8,6 +8,7 @@ from chassis.table import Table
 from chassis.table_writer import TableWriter
 from deliverer.disabling import Disabler
 from deliverer.endpoints import RegistryEntry
+from deliverer.policy.view import MachineView
 from deliverer.sender.sender import HttpSender
 from deliverer.worker import PartitionWorker
 
@@ -85,6 +86,10 @@ class Membership:
     def workers(self) -> list[PartitionWorker]:
         """Return the workers that own a partition."""
         return [worker for worker in self._workers.values() if not worker.is_dead]
+
+    def views(self) -> list[MachineView]:
+        """Return what can be seen of their lanes."""
+        return [view for worker in self.workers() if (view := worker.view) is not None]
 
     async def start(self) -> None:
         """Join the group; does not wait for partitions."""

@@ -7,7 +7,10 @@ import asyncio
 from collections.abc import Callable, Iterable
 from typing import Protocol
 
-from deliverer.metrics import LANE_STATES, DelivererMetrics
+from prometheus_client import CollectorRegistry, Gauge
+
+from chassis.clock import Clock
+from deliverer.metrics import LANE_STATES, TIER_NAMES, DelivererMetrics
 from deliverer.policy.items import Counts
 
 INTERVAL_S = 5.0
@@ -18,6 +21,12 @@ class Sampled(Protocol):
 
     def lanes_by_state(self) -> dict[str, int]:
         """Count lanes by state."""
+
+    def oldest_queued_at(self) -> int | None:
+        """Return when the oldest waiting delivery was accepted."""
+
+    def due_by_tier(self, now: int) -> list[tuple[int, int | None]]:
+        """Count the due records in memory by tier, with the oldest due time."""
 
 
 class SampledTable(Protocol):
@@ -31,17 +40,46 @@ class SampledTable(Protocol):
         """Return how long no broker has answered."""
 
 
+class WaitingGauges:
+    """What waits: due retries by tier, and the oldest delivery of any lane."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        due = Gauge(
+            "hooklane_retry_due_records",
+            "Due retries that wait in memory.",
+            ["tier"],
+            registry=registry,
+        )
+        oldest_due = Gauge(
+            "hooklane_retry_oldest_due_seconds",
+            "How long the oldest due retry has waited.",
+            ["tier"],
+            registry=registry,
+        )
+        self.due = [due.labels(tier) for tier in TIER_NAMES]
+        self.oldest_due = [oldest_due.labels(tier) for tier in TIER_NAMES]
+        self.oldest = Gauge(
+            "hooklane_lane_oldest_seconds",
+            "Age of the oldest delivery that waits in a lane.",
+            registry=registry,
+        )
+
+
 class Sampler:
     """Component: one task that sets the gauges."""
 
     def __init__(
         self,
         metrics: DelivererMetrics,
+        waiting: WaitingGauges,
         *,
+        clock: Clock,
         partitions: Callable[[], Iterable[Sampled]],
         table: SampledTable,
     ) -> None:
         self._metrics = metrics
+        self._waiting = waiting
+        self._clock = clock
         self._partitions = partitions
         self._table = table
         self._task: asyncio.Task[None] | None = None
@@ -77,14 +115,32 @@ class Sampler:
 
     def sample(self) -> None:
         """Set every gauge once."""
+        partitions = list(self._partitions())
+        self._sample_lanes(partitions)
+        self._sample_due(partitions)
+        self._metrics.registry_records.set(self._table.records)
+        self._metrics.registry_lag.set(self._table.seconds_since_fetch())
+
+    def _sample_lanes(self, partitions: list[Sampled]) -> None:
         lanes = dict.fromkeys(LANE_STATES, 0)
-        for partition in self._partitions():
+        for partition in partitions:
             for state, count in partition.lanes_by_state().items():
                 lanes[state] += count
         for state, count in lanes.items():
             self._metrics.lanes[state].set(count)
-        self._metrics.registry_records.set(self._table.records)
-        self._metrics.registry_lag.set(self._table.seconds_since_fetch())
+        self._waiting.oldest.set(self._age_s(p.oldest_queued_at() for p in partitions))
+
+    def _sample_due(self, partitions: list[Sampled]) -> None:
+        now = self._clock.now_ms()
+        found = [partition.due_by_tier(now) for partition in partitions]
+        for tier in range(len(TIER_NAMES)):
+            rows = [row[tier] for row in found if row]
+            self._waiting.due[tier].set(sum(count for count, _ in rows))
+            self._waiting.oldest_due[tier].set(self._age_s(oldest for _, oldest in rows))
+
+    def _age_s(self, times: Iterable[int | None]) -> float:
+        oldest = min((at for at in times if at is not None), default=None)
+        return 0.0 if oldest is None else max(0, self._clock.now_ms() - oldest) / 1000
 
 
 class DropCounter:

@@ -26,7 +26,7 @@ from deliverer.parts import Parts
 from deliverer.policy.items import Limits
 from deliverer.records import TopicNames
 from deliverer.registry import Registry
-from deliverer.sampling import Sampler
+from deliverer.sampling import Sampler, WaitingGauges
 from deliverer.sender.sender import HttpSender
 from deliverer.settings import DelivererSettings
 from deliverer.slots import ByteBudget, Slots
@@ -91,7 +91,13 @@ async def build(settings: DelivererSettings) -> Sequence[Component]:
         RegistryReader(reading.table, reading.writer, reading.disabler),
         Sending(sender),
         delays,
-        Sampler(metrics, partitions=membership.workers, table=reading.table),
+        Sampler(
+            metrics,
+            WaitingGauges(instruments),
+            clock=clock,
+            partitions=membership.views,
+            table=reading.table,
+        ),
         membership,
     ]
 

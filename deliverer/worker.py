@@ -120,16 +120,23 @@ class PartitionWorker:
     async def close(self, reason: CloseReason) -> None:
         """End; `stop` cuts what still runs, counts it as cancelled and commits that."""
         self._may_start = False
-        if reason == "stop" and not self.is_dead:
-            await self._running.cut(CUT_S)
-            await self._last_ticks()
-        self._die(needs_takeover=self.needs_takeover)
+        try:
+            if reason == "stop" and not self.is_dead:
+                await self._running.cut(CUT_S)
+                await self._last_ticks()
+        finally:
+            self._die(needs_takeover=self.needs_takeover)
+            await self._release(is_moving=reason != "stop")
+
+    async def _release(self, *, is_moving: bool) -> None:
+        """Let go of everything; disables of a partition that stays here may still finish."""
         await self._running.cut(CUT_S)
         if self._life is not None:
             await self._life.commits.cancel()
         await self._ticker.retire()
-        await self._parts.disabling.forget(self._partition)
-        await self._parts.registry.disown(self._partition)
+        if is_moving:
+            await self._parts.disabling.forget(self._partition)
+            await self._parts.registry.disown(self._partition)
 
     # ---- the delay topics (deliverer.delays.TierFeed)
 
@@ -277,12 +284,14 @@ class PartitionWorker:
         """Wait until the table reaches what the next batch asks for (R1), then step again."""
         needed = self._arrivals.needs_registry
         registry = self._parts.registry
-        if not await registry.wait_for(self._partition, needed, timeout_s=REGISTRY_WAIT_S):
-            self._parts.log.error(
-                "worker.registry_behind", partition=self._partition, needed=needed
-            )
-        self._registry_wait = None
-        self._poke()
+        try:
+            if not await registry.wait_for(self._partition, needed, timeout_s=REGISTRY_WAIT_S):
+                self._parts.log.error(
+                    "worker.registry_behind", partition=self._partition, needed=needed
+                )
+        finally:
+            self._registry_wait = None
+            self._poke()
 
     def _tick_ended(self, lost: Lost | None) -> None:
         if lost is None:

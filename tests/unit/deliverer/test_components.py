@@ -80,6 +80,7 @@ async def test_dead_workers_are_not_drained() -> None:
     await component.start()
     await asyncio.sleep(0)
     assert component.workers() == [bench.worker]
+    assert [view.lanes_by_state()["live"] for view in component.views()] == [0]
 
     await bench.close()
 

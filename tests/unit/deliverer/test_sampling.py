@@ -8,8 +8,12 @@ from prometheus_client import CollectorRegistry
 from chassis.lifecycle import Component
 from deliverer.metrics import DelivererMetrics
 from deliverer.policy.items import Counts
-from deliverer.sampling import DropCounter, Sampler
+from deliverer.sampling import DropCounter, Sampler, WaitingGauges
+from schemas.topics import TIERS
 from tests.contract.lifecycle import LifecycleContract
+from tests.fakes.clock import ManualClock
+
+NOW = 1_700_000_000_000
 
 
 class FakeTable:
@@ -23,7 +27,15 @@ class FakeTable:
 
 
 class FakePartition:
-    """A partition with lanes."""
+    """A partition with lanes, of which one waits since five seconds."""
+
+    def oldest_queued_at(self) -> int | None:
+        """Return when."""
+        return NOW - 5_000
+
+    def due_by_tier(self, now: int) -> list[tuple[int, int | None]]:
+        """Return two retries of the lowest tier."""
+        return [(2, NOW - 3_000), *[(0, None)] * (len(TIERS) - 1)]
 
     def lanes_by_state(self) -> dict[str, int]:
         """Return some."""
@@ -34,6 +46,8 @@ def sampler(registry: CollectorRegistry) -> Sampler:
     """Return a sampler over two partitions."""
     return Sampler(
         DelivererMetrics(registry),
+        WaitingGauges(registry),
+        clock=ManualClock(NOW),
         partitions=lambda: [FakePartition(), FakePartition()],
         table=FakeTable(),
     )
@@ -59,14 +73,22 @@ async def test_it_samples_as_soon_as_it_starts() -> None:
 
     assert registry.get_sample_value("hooklane_lanes", {"state": "live"}) == 4
     assert registry.get_sample_value("hooklane_lanes", {"state": "held"}) == 2
+    lowest = {"tier": "5s"}
+    assert registry.get_sample_value("hooklane_retry_due_records", lowest) == 4
+    assert registry.get_sample_value("hooklane_retry_oldest_due_seconds", lowest) == 3
+    assert registry.get_sample_value("hooklane_retry_due_records", {"tier": "6h"}) == 0
+    assert registry.get_sample_value("hooklane_lane_oldest_seconds") == 5
     assert registry.get_sample_value("hooklane_registry_records") == 3
     assert registry.get_sample_value("hooklane_registry_lag_seconds") == 1.5
 
 
 async def test_a_crash_is_reported() -> None:
     """A silent sampler would show an old picture for ever."""
+    registry = CollectorRegistry()
     component = Sampler(
-        DelivererMetrics(CollectorRegistry()),
+        DelivererMetrics(registry),
+        WaitingGauges(registry),
+        clock=ManualClock(NOW),
         partitions=lambda: [None],  # type: ignore[list-item]
         table=FakeTable(),
     )

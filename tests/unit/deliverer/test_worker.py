@@ -328,7 +328,7 @@ async def test_a_stop_counts_what_it_cuts_as_cancelled(started: Started) -> None
     assert attempt.value is not None
     assert b'"outcome":"cancelled"' in attempt.value
     assert bench.log.windows[-1].w == 0
-    assert bench.registry.is_disowned
+    assert not bench.registry.is_disowned, "a disable under way still needs the table"
 
 
 async def test_a_lost_partition_drops_results(started: Started) -> None:
@@ -339,6 +339,20 @@ async def test_a_lost_partition_drops_results(started: Started) -> None:
     await bench.worker.close("lost")
 
     assert bench.log.ticks == []
+    assert bench.slots.in_flight == 0
+    assert bench.registry.is_disowned
+
+
+async def test_a_stop_that_meets_a_defect_still_lets_go(started: Started) -> None:
+    """Whatever breaks, the delay topics are no longer read and the slots are free."""
+    bench = await started()
+    await bench.feed(delivery_record(0))
+    bench.worker._ticker._writer = None
+
+    await bench.worker.close("stop")
+
+    assert bench.worker.is_dead
+    assert bench.delays.feeds == {}
     assert bench.slots.in_flight == 0
 
 

@@ -1,0 +1,70 @@
+"""What a partition has from its takeover to its end, and the takeover itself (PROTOCOL)."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from deliverer.commits import Commits
+from deliverer.endpoints import PartitionEndpoints
+from deliverer.lease import Lease
+from deliverer.parts import Parts
+from deliverer.policy.machine import Machine
+from deliverer.state import recovered
+from deliverer.ticking import Lost, Ticker
+from schemas.topics import TIERS
+
+
+@dataclass(frozen=True, slots=True)
+class Life:
+    """The state of a partition that is ours."""
+
+    machine: Machine
+    endpoints: PartitionEndpoints
+    lease: Lease
+    commits: Commits
+
+
+async def take_over(
+    partition: int, parts: Parts, ticker: Ticker, *, ended: Callable[[Lost | None], None]
+) -> Life:
+    """Claim, read what the former owner committed, and stand where its last tick ended.
+
+    The claim comes first: what is read before it may still change. Raises ProducerLost,
+    KafkaUnavailable or StateRefused; the caller tries again.
+    """
+    claimed_at = parts.clock.monotonic()
+    await ticker.claim()
+    endpoints = await parts.registry.take_over(partition)
+    state = await parts.reader.read(partition)
+    machine = Machine(
+        partition_state=recovered(state),
+        subscriptions=endpoints,
+        limits=parts.limits,
+        tiers=tuple(tier.delay_ms for tier in TIERS),
+        jitter=parts.jitter,
+    )
+    ticker.begin(state.mark, machine.head_position)
+    lease = Lease(claimed_at)
+    commits = Commits(
+        partition,
+        parts,
+        ticker,
+        machine=machine,
+        endpoints=endpoints,
+        lease=lease,
+        ended=ended,
+    )
+    _tell(partition, parts, machine)
+    return Life(machine, endpoints, lease, commits)
+
+
+def _tell(partition: int, parts: Parts, machine: Machine) -> None:
+    """Say where the partition stands, and alarm what retention took from it."""
+    counts = machine.counts
+    if counts.lost_offsets or counts.lost_tier_offsets:
+        parts.log.error(
+            "takeover.records_lost",
+            partition=partition,
+            deliveries=counts.lost_offsets,
+            retries=counts.lost_tier_offsets,
+        )
+    parts.log.info("takeover.done", partition=partition, **machine.view.describe())
