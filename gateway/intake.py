@@ -6,6 +6,7 @@ timeouts. The worst case of memory is the byte limit and no more, whatever the c
 """
 
 from dataclasses import dataclass
+from types import TracebackType
 
 
 @dataclass(slots=True)
@@ -30,3 +31,25 @@ class Intake:
         """Give back what `enter` took."""
         self.requests -= 1
         self.bytes_held -= body_bytes
+
+
+class Place:
+    """What one request holds; given back when its `with` block ends. Enter it once."""
+
+    __slots__ = ("_body_bytes", "_intake")
+
+    def __init__(self, intake: Intake, body_bytes: int) -> None:
+        self._intake = intake
+        self._body_bytes = body_bytes
+
+    def __enter__(self) -> None:
+        """Hold what `Intake.enter` took."""
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Give it back."""
+        self._intake.leave(self._body_bytes)

@@ -6,15 +6,14 @@ with HTML when it is too large; so bodies are read here.
 
 import asyncio
 import re
-from collections.abc import Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Mapping
 from typing import Final
 
 from aiohttp import StreamReader, hdrs, web
 from aiohttp.client_exceptions import ClientPayloadError
 
 from gateway.documents import JsonRefused, JsonValue, parse_object
-from gateway.intake import Intake
+from gateway.intake import Intake, Place
 from gateway.problems import Code, Problem, RefusedError
 
 _CHARSET: Final = re.compile(r";\s*charset\s*=\s*\"?([^\";\s]*)\"?", re.IGNORECASE)
@@ -22,9 +21,7 @@ _UTF8: Final = frozenset({"utf-8", "utf8", "us-ascii"})
 MANAGEMENT_BODY_BYTES_MAX: Final = 256 * 1024
 
 
-def hold_place(
-    request: web.Request, intake: Intake, *, body_bytes_max: int
-) -> AbstractContextManager[None]:
+def hold_place(request: web.Request, intake: Intake, *, body_bytes_max: int) -> Place:
     """Take a place for a request and the bytes of its body; 503 at once when there is none.
 
     A body without a declared length counts as the largest one.
@@ -34,15 +31,7 @@ def hold_place(
     if not intake.enter(body_bytes):
         detail = "the gateway serves as many requests as it may: try again"
         raise RefusedError(Problem(Code.UNAVAILABLE, detail))
-
-    @contextmanager
-    def holding() -> Iterator[None]:
-        try:
-            yield
-        finally:
-            intake.leave(body_bytes)
-
-    return holding()
+    return Place(intake, body_bytes)
 
 
 async def read_body(request: web.Request, *, body_bytes_max: int, timeout_s: float) -> bytes:

@@ -1,8 +1,7 @@
 """`POST /v1/events` and `POST /v1/events/batch`."""
 
 import asyncio
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -19,7 +18,7 @@ from gateway.admission import (
     parse_traces,
 )
 from gateway.documents import JsonRefused, split_array
-from gateway.intake import Intake
+from gateway.intake import Intake, Place
 from gateway.metrics import GatewayMetrics
 from gateway.problems import Code, Problem, RefusedError
 from gateway.publish import NotPublished, Published, Publisher
@@ -159,16 +158,13 @@ class EventHandlers:
             self._metrics.count(result.code if isinstance(result, Problem) else None)
         return outcomes
 
-    @contextmanager
-    def _place(self, request: web.Request, bound: int) -> Iterator[None]:
-        """Hold a place while the request is served; count it when there is none."""
+    def _place(self, request: web.Request, bound: int) -> Place:
+        """Take a place while the request is served; count it when there is none."""
         try:
-            place = hold_place(request, self._intake, body_bytes_max=bound)
+            return hold_place(request, self._intake, body_bytes_max=bound)
         except RefusedError as refused:
             self._metrics.count(refused.problem.code)
             raise
-        with place:
-            yield
 
     async def _read(self, request: web.Request, bound: int) -> bytes:
         timeout_s = self._limits.body_timeout_s

@@ -1,6 +1,8 @@
 """The bounds on what is let in."""
 
-from gateway.intake import Intake
+import pytest
+
+from gateway.intake import Intake, Place
 
 
 def test_requests_above_the_limit_are_refused_until_one_leaves() -> None:
@@ -41,3 +43,14 @@ def test_a_refused_request_holds_nothing() -> None:
     intake.enter(5)
 
     assert (intake.requests, intake.bytes_held) == (1, 5)
+
+
+def test_a_place_is_given_back_whatever_happens() -> None:
+    """A request that fails must not shrink the house."""
+    intake = Intake(requests_max=1, bytes_max=10)
+    assert intake.enter(5)
+
+    with pytest.raises(ValueError, match="bug"), Place(intake, 5):
+        raise ValueError("bug")
+
+    assert (intake.requests, intake.bytes_held) == (0, 0)
