@@ -22,9 +22,11 @@ class Tiers:
     __slots__ = (
         "_ahead",
         "_ahead_bytes",
+        "_ahead_bytes_max",
         "_count",
         "_heap",
-        "_limits",
+        "_read_ahead",
+        "_rest_bytes_max",
         "delays_ms",
         "rest_bytes",
         "windows",
@@ -33,7 +35,10 @@ class Tiers:
     def __init__(self, delays_ms: Sequence[int], windows: Sequence[Window], limits: Limits) -> None:
         self.delays_ms = tuple(delays_ms)
         self.windows = list(windows)
-        self._limits = limits
+        self._read_ahead = limits.tier_read_ahead
+        # However small the partition's share: due retries must leave room for first attempts.
+        self._rest_bytes_max = min(limits.rest_heap_bytes, limits.buffer_bytes // 4)
+        self._ahead_bytes_max = min(limits.tier_ahead_bytes, limits.buffer_bytes // 64)
         self._heap: list[tuple[int, int, bool, Parked]] = []
         self._count = 0
         self._ahead = [0] * len(self.delays_ms)
@@ -42,13 +47,12 @@ class Tiers:
 
     def has_room(self, tier: int) -> bool:
         """Ask whether more of a tier may be read."""
-        if self.rest_bytes >= self._limits.rest_heap_bytes:
+        if self.rest_bytes >= self._rest_bytes_max:
             return False
         ahead = self._ahead[tier]
         if ahead == 0:
             return True
-        has_bytes = self._ahead_bytes[tier] < self._limits.tier_ahead_bytes
-        return has_bytes and ahead < self._limits.tier_read_ahead
+        return self._ahead_bytes[tier] < self._ahead_bytes_max and ahead < self._read_ahead
 
     def hold(self, parked: Parked, now: int) -> None:
         """Keep a record until its wake: the lowest tier wakes when due, others after their delay.

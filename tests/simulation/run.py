@@ -110,6 +110,8 @@ def _go_on(owner: Owner) -> Owner:
 
 def _judge_quiet(world: World, owner: Owner) -> None:
     machine = owner.machine
+    if machine.sweep_target(world.now) is not None:
+        raise Broken("the sweep finds no rest")
     if machine.buffered_bytes or machine.in_flight:
         raise Broken(f"not quiet: {machine.view.describe()}")
     missing = {i for i, entry in enumerate(world.log) if entry == "bad"} - world.quarantined

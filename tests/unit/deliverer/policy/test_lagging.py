@@ -74,6 +74,20 @@ def test_a_paused_lane_lags_and_holds_nothing_back() -> None:
     assert written.lanes == [("s/0", LaneState(0, [], None, NOW))]
 
 
+def test_a_partition_of_held_and_paused_lanes_comes_to_rest() -> None:
+    """Nothing to write, nothing to sweep, and one timer: it costs nothing while it waits."""
+    made = machine(Registry(s=STRICT, t=PAUSED), limits=SWEEP)
+    feed(made, delivery(0), delivery(1), delivery(2, "t/0"))
+    failing(made)
+    made.sweep_target(NOW)
+    tick(made)
+
+    assert not made.has_output
+    assert made.sweep_target(NOW) is None
+    assert made.next_start(NOW) is None
+    assert made.wake(NOW) == NOW + DAY + 1
+
+
 def test_a_pause_gives_queued_deliveries_back() -> None:
     """What was taken before goes back to the log when the lane's turn comes."""
     registry = Registry(s=STRICT)

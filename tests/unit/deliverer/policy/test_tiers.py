@@ -60,6 +60,15 @@ def test_read_ahead_is_bounded_in_records_and_bytes() -> None:
     assert (by_count.has_room(1), by_count.has_room(2)) == (False, True)
 
 
+def test_retries_take_a_quarter_of_a_small_budget_at_most() -> None:
+    """A partition with a small share must still have room for first attempts."""
+    tiers = _tiers(buffer_bytes=40, rest_heap_bytes=1_000)
+
+    tiers.hold(_parked(0, NOW + 10), NOW)
+
+    assert not tiers.has_room(0)
+
+
 def test_the_last_rests_are_bounded_in_bytes_and_free_again_when_settled() -> None:
     """A full rest heap stops every tier, since each may fill it."""
     tiers = _tiers(rest_heap_bytes=20)
