@@ -27,6 +27,13 @@ def test_pages_show_everything_once_newest_first(limit: int) -> None:
     assert follow(IDS, limit) == IDS[::-1]
 
 
+def test_the_last_page_has_no_cursor() -> None:
+    """A client must not ask for a page that is always empty."""
+    assert page_of(IDS, PageRequest(10)).next_cursor is None
+    assert page_of(IDS, PageRequest(5, before="sub_05")).next_cursor is None
+    assert page_of(IDS, PageRequest(5)).next_cursor is not None
+
+
 def test_pages_are_stable_while_things_come_and_go() -> None:
     """A cursor stays good when new things appear and its own thing is deleted."""
     first = page_of(IDS, PageRequest(4))
