@@ -1,16 +1,44 @@
 """Keep the subscriber indexes of one partition in step with its registry records."""
 
 from fanout.index import EMPTY, Row, SubscriberIndex, row_of
-from schemas.registry import SubscriptionRecord, decode_subscription, parse_registry_key
+from schemas.event_types import EVENT_TYPES_SUBSCRIBER, EventTypeRecord, decode_event_type
+from schemas.filters import CompiledFilter, FilterError, compile_filter
+from schemas.filters.syntax import Either
+from schemas.registry import (
+    RegistryKey,
+    SubscriptionRecord,
+    decode_subscription,
+    parse_registry_key,
+)
+
+Entry = SubscriptionRecord | EventTypeRecord
+
+NOTHING = CompiledFilter(Either(()))
+"""The filter of a subscription whose own one cannot be compiled."""
 
 
-def decode_entry(key: bytes, value: bytes) -> SubscriptionRecord | None:
+def decode_entry(key: bytes, value: bytes) -> Entry | None:
     """Read a registry record; None for kinds fan-out has no use for, ValueError when broken."""
     parts = parse_registry_key(key)
     if parts is None:
         raise ValueError("the key names no record of the registry")
-    if parts.kind != "subscription":
-        return None
+    if parts.kind == "subscription":
+        return _subscription(parts, value)
+    if parts.kind == "event-type" and parts.subscriber == EVENT_TYPES_SUBSCRIBER:
+        return _event_type(parts, value)
+    return None
+
+
+def _event_type(parts: RegistryKey, value: bytes) -> EventTypeRecord:
+    record = decode_event_type(value)
+    if isinstance(record, EventTypeRecord):
+        if record.name == parts.id:
+            return record
+        raise ValueError("the record names another event type than its key")
+    raise ValueError(record.detail)
+
+
+def _subscription(parts: RegistryKey, value: bytes) -> SubscriptionRecord:
     record = decode_subscription(value)
     if isinstance(record, SubscriptionRecord):
         if (record.subscriber, record.id) == (parts.subscriber, parts.id):
@@ -37,12 +65,27 @@ class Directory:
         index = self._indexes[subscriber] = SubscriberIndex(rows.values())
         return index
 
-    def change(self, key: bytes, record: SubscriptionRecord | None, *, appended_at: int) -> None:
-        """Take a registry record in; None is a tombstone, or a record of another kind."""
+    def change(
+        self, key: bytes, record: SubscriptionRecord | None, *, appended_at: int
+    ) -> list[FilterError]:
+        """Take a subscription in; None is a tombstone.
+
+        Returns why its filter does not compile: then it gets nothing but what names it as target.
+        """
         parts = parse_registry_key(key)
         if parts is None or parts.kind != "subscription":
-            return
-        row = None if record is None else row_of(record, appended_at=appended_at)
+            return []
+        row: Row | None = None
+        errors: list[FilterError] = []
+        if record is not None and not record.deleted:
+            wanted: CompiledFilter | None = None
+            if record.filter is not None:
+                compiled = compile_filter(record.filter)
+                if isinstance(compiled, CompiledFilter):
+                    wanted = compiled
+                else:
+                    wanted, errors = NOTHING, compiled
+            row = row_of(record, appended_at=appended_at, wanted=wanted)
         self._indexes.pop(parts.subscriber, None)
         rows = self._rows.setdefault(parts.subscriber, {})
         if row is not None:
@@ -51,3 +94,4 @@ class Directory:
             rows.pop(parts.id, None)
         if not rows:
             del self._rows[parts.subscriber]
+        return errors

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from chassis.kafka import RECORD_BYTES_MAX, Record, record_bytes
 from fanout.plan import Plan, PlannedRecord, Received, Result, quarantined
 from schemas.event import Violation
+from schemas.event_types import SchemaMode
 from schemas.quarantine import QuarantineReason
 
 TopicOf = Callable[[str], str]
@@ -20,9 +21,11 @@ class Draft:
         self.records: list[Record] = []
         self.results: Counter[Result] = Counter()
         self.reasons: Counter[QuarantineReason] = Counter()
+        self.schema_modes: Counter[SchemaMode] = Counter()
         self.accepted_at: list[int] = []
         self.deliveries = 0
         self.events = 0
+        self.costly_events = 0
         self._partition = partition
         self._topic_of = topic_of
         self._records_max = records_max
@@ -50,6 +53,9 @@ class Draft:
         self.results[plan.result] += 1
         if plan.reason is not None:
             self.reasons[plan.reason] += 1
+        if plan.schema_mode is not None:
+            self.schema_modes[plan.schema_mode] += 1
+        self.costly_events += plan.is_costly
         if plan.result is Result.MATCHED:
             self.deliveries += len(records)
             self.accepted_at.append(received.timestamp)

@@ -8,6 +8,7 @@ from collections.abc import Iterable
 
 import msgspec
 
+from schemas.filters import CompiledFilter
 from schemas.registry import SubscriptionRecord
 
 EVERYTHING = "*"
@@ -15,13 +16,17 @@ PREFIX_MARK = ".*"
 
 
 class Row(msgspec.Struct, frozen=True):
-    """A subscription as fan-out sees it; `enabled_at` is epoch ms (PROTOCOL R3)."""
+    """A subscription as fan-out sees it; `enabled_at` is epoch ms (PROTOCOL R3).
+
+    `wanted` decides by the content of an event; None is everything.
+    """
 
     id: str
     lane_epoch: int
     is_enabled: bool
     enabled_at: int
     event_types: tuple[str, ...]
+    wanted: CompiledFilter | None = None
 
 
 class SubscriberIndex:
@@ -73,7 +78,9 @@ class SubscriberIndex:
 EMPTY = SubscriberIndex(())
 
 
-def row_of(record: SubscriptionRecord, *, appended_at: int) -> Row | None:
+def row_of(
+    record: SubscriptionRecord, *, appended_at: int, wanted: CompiledFilter | None = None
+) -> Row | None:
     """Return what fan-out needs of a record; None when it is deleted.
 
     A record whose `enabled_at` is null enabled the subscription itself, when it was appended.
@@ -86,4 +93,5 @@ def row_of(record: SubscriptionRecord, *, appended_at: int) -> Row | None:
         is_enabled=record.status != "disabled",
         enabled_at=appended_at if record.enabled_at is None else record.enabled_at,
         event_types=tuple(record.event_types),
+        wanted=wanted,
     )

@@ -5,11 +5,14 @@ from collections.abc import Callable
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from fanout.plan import Result
+from schemas.event_types import SchemaMode
 from schemas.quarantine import QuarantineReason
 
 DELAY_BUCKETS_S = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0, 30.0, 300.0, 3600.0)
 COMMIT_BUCKETS_S = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0, 10.0)
 COMMIT_RESULTS = ("committed", "lost")
+SCHEMA_MODES: tuple[SchemaMode, ...] = ("warn", "enforce")
+FAULTS = ("filter_broken", "filter_costly", "schema_broken")
 EVENTS = "events"
 
 
@@ -37,6 +40,18 @@ class FanoutMetrics:
         self.quarantined = {
             reason: quarantined.labels("fanout", reason.value) for reason in QuarantineReason
         }
+        violations = Counter(
+            "hooklane_schema_violations", "Events that break the schema of their type.", ["mode"],
+            registry=registry,
+        )  # fmt: skip
+        self.schema_violations = {mode: violations.labels(mode) for mode in SCHEMA_MODES}
+        faults = Counter(
+            "hooklane_fanout_rule_faults",
+            "Filters and schemas read that do not compile; events too costly for a filter.",
+            ["kind"],
+            registry=registry,
+        )
+        self.rule_faults = {kind: faults.labels(kind) for kind in FAULTS}
         commits = Counter(
             "hooklane_commits", "Ticks by how they ended.", ["result"], registry=registry
         )

@@ -11,7 +11,7 @@ from chassis.tick import CommitInfo
 from fanout.directory import Directory
 from fanout.event_log import Bounds
 from fanout.metrics import FanoutMetrics
-from fanout.plan import Fingerprint, Received
+from fanout.plan import EventTypes, Fingerprint, Received
 
 
 class Producer(Protocol):
@@ -35,6 +35,10 @@ class Producer(Protocol):
 
 class RegistryView(Protocol):
     """The part of fanout.registry.Registry that is used here."""
+
+    @property
+    def event_types(self) -> EventTypes:
+        """Return what judges events by their type; the same for all partitions."""
 
     async def take_over(self, partition: int) -> Directory:
         """Read a partition and keep it up to date."""

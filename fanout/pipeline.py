@@ -21,7 +21,7 @@ from fanout.dedupe import DedupeWindow
 from fanout.draft import Draft
 from fanout.event_log import Bounds
 from fanout.parts import Parts, Place
-from fanout.plan import Planner, Received
+from fanout.plan import Planner, Received, size_of
 from fanout.settings import FanoutLimits
 
 REGISTRY_S_MAX = 5.0
@@ -29,6 +29,8 @@ REGISTRY_PAUSE_S = 0.2
 OFFSET_ONLY_AFTER_S = 1.0
 """How long a position that moved without records (transaction markers) may stay uncommitted."""
 PLANNED_AT_ONCE = 100
+PLANNING_S_MAX = 0.02
+"""How long planning may hold the event loop before others come (one event may take longer)."""
 IDLE_TICK_S = 3600.0
 """While idle, one tick an hour keeps the transactional id alive."""
 
@@ -95,6 +97,7 @@ class PartitionFanout:
             partition=partition,
             partitions=self._place.partitions,
             directory=directory,
+            event_types=self._parts.registry.event_types,
             window=window,
         )
         offset = await self._parts.log_reader.resume_point(partition)
@@ -125,7 +128,7 @@ class PartitionFanout:
         for record in records:
             if record.offset >= self._position:
                 self._queue.append(record)
-                self._queue_bytes += _bytes_of(record)
+                self._queue_bytes += size_of(record)
         self._position = max(self._position, end)
         self._awake.set()
 
@@ -222,13 +225,15 @@ class PartitionFanout:
             return
         had_room = self.has_room()
         registry_offset = self._parts.registry.position(self._place.partition)
+        monotonic = self._parts.clock.monotonic
+        until = monotonic() + PLANNING_S_MAX
         for _ in range(PLANNED_AT_ONCE):
-            if not self._queue or self._draft.is_full:
+            if not self._queue or self._draft.is_full or monotonic() > until:
                 break
             if self._queue[0].offset >= self._current_to:
                 break
             record = self._queue.popleft()
-            self._queue_bytes -= _bytes_of(record)
+            self._queue_bytes -= size_of(record)
             self._draft.add(record, self._planner.plan(record, registry_offset=registry_offset))
             self._planned_to = record.offset + 1
         if not self._queue:
@@ -286,6 +291,15 @@ class PartitionFanout:
             metrics.events[result].inc(count)
         for reason, count in draft.reasons.items():
             metrics.quarantined[reason].inc(count)
+        for mode, count in draft.schema_modes.items():
+            metrics.schema_violations[mode].inc(count)
+        if draft.costly_events:
+            metrics.rule_faults["filter_costly"].inc(draft.costly_events)
+            self._parts.log.error(
+                "fanout.filter_costly",
+                partition=self._place.partition,
+                events=draft.costly_events,
+            )
         now_ms = self._parts.clock.now_ms()
         for accepted_at in draft.accepted_at:
             metrics.delay.observe(max(0, now_ms - accepted_at) / 1000)
@@ -299,8 +313,3 @@ class PartitionFanout:
             records_max=self._limits.tick_records,
             bytes_max=self._limits.tick_bytes,
         )
-
-
-def _bytes_of(record: Received) -> int:
-    size = len(record.key or b"") + len(record.value or b"")
-    return size + sum(len(name) + len(value or b"") for name, value in record.headers)

@@ -23,6 +23,8 @@ from schemas.delivery import (
     trial_lane_key,
 )
 from schemas.event import Event, Violation
+from schemas.event_types import SchemaMode, SchemaViolation
+from schemas.filters import EventView
 from schemas.ids import webhook_id
 from schemas.quarantine import Coordinates, QuarantineReason, RawRecord, quarantine_record
 from schemas.topics import partition_of
@@ -61,6 +63,13 @@ class Result(StrEnum):
     QUARANTINED = "quarantined"
 
 
+class EventTypes(Protocol):
+    """The part of schemas.event_types.EventTypeCatalogue that is used here."""
+
+    def violations(self, event: Event) -> Sequence[SchemaViolation]:
+        """Return where an event breaks the schema of its type."""
+
+
 class PlannedRecord(NamedTuple):
     """A record to append on the event's own partition."""
 
@@ -71,11 +80,17 @@ class PlannedRecord(NamedTuple):
 
 
 class Plan(msgspec.Struct, frozen=True):
-    """What becomes of one event."""
+    """What becomes of one event.
+
+    `schema_mode` is set when it breaks the schema of its type; `is_costly` says that a filter asked
+    for more array elements than one event may cost, and so did not match.
+    """
 
     result: Result
     records: Sequence[PlannedRecord] = ()
     reason: QuarantineReason | None = None
+    schema_mode: SchemaMode | None = None
+    is_costly: bool = False
 
 
 class Fingerprint(NamedTuple):
@@ -91,11 +106,18 @@ class Planner:
     """Plans the events of one partition in log order."""
 
     def __init__(
-        self, *, partition: int, partitions: int, directory: Directory, window: DedupeWindow
+        self,
+        *,
+        partition: int,
+        partitions: int,
+        directory: Directory,
+        event_types: EventTypes,
+        window: DedupeWindow,
     ) -> None:
         self._partition = partition
         self._partitions = partitions
         self._directory = directory
+        self._event_types = event_types
         self._window = window
 
     def plan(self, record: Received, *, registry_offset: int) -> Plan:
@@ -103,7 +125,8 @@ class Planner:
         event = self.read(record)
         if isinstance(event, Violation):
             return quarantined(record, event)
-        # What names its target (test, redrive, replay) repeats an event on purpose.
+        mode: SchemaMode | None = None
+        # What names its target (test, redrive, replay) repeats on purpose what was judged before.
         if event.target is None:
             sighting = self.remember(fingerprint(event, record))
             if sighting is Sighting.DUPLICATE:
@@ -111,11 +134,16 @@ class Planner:
             if sighting is Sighting.CONFLICT:
                 detail = "an event of this source and id came before with other content"
                 return quarantined(record, Violation(QuarantineReason.CONFLICT, detail))
+            if violations := self._event_types.violations(event):
+                mode = violations[0].mode
+                if mode == "enforce":
+                    return _broken_schema(record, violations)
         rows = self._rows_for(event, appended_at=record.timestamp)
+        rows, is_costly = _wanting(rows, event)
         if not rows:
-            return Plan(Result.UNMATCHED)
+            return Plan(Result.UNMATCHED, schema_mode=mode, is_costly=is_costly)
         deliveries = _deliveries(event, record, rows, registry_offset=registry_offset)
-        return Plan(Result.MATCHED, deliveries)
+        return Plan(Result.MATCHED, deliveries, schema_mode=mode, is_costly=is_costly)
 
     def read(self, record: Received) -> Event | Violation:
         """Read a record and check that it lies where its subscriber's registry is."""
@@ -156,6 +184,21 @@ class Planner:
         return [row for row in rows if row.enabled_at <= appended_at + ENABLED_TOLERANCE_MS]
 
 
+def _wanting(rows: list[Row], event: Event) -> tuple[list[Row], bool]:
+    """Keep the rows whose filters want the event; a target overrides its filter."""
+    if event.target is not None or all(row.wanted is None for row in rows):
+        return rows, False
+    view = EventView(event)
+    kept = [row for row in rows if row.wanted is None or row.wanted.matches(view)]
+    return kept, view.refusals > 0
+
+
+def _broken_schema(record: Received, violations: Sequence[SchemaViolation]) -> Plan:
+    detail = "; ".join(f"data{fault.pointer} {fault.detail}" for fault in violations)
+    aside = quarantined(record, Violation(QuarantineReason.SCHEMA_VIOLATION, detail))
+    return msgspec.structs.replace(aside, schema_mode="enforce")
+
+
 def quarantined(record: Received, violation: Violation) -> Plan:
     """Set a record aside with its raw bytes."""
     key = record.key
@@ -173,9 +216,16 @@ def quarantined(record: Received, violation: Violation) -> Plan:
 
 def fingerprint(event: Event, record: Received) -> Fingerprint:
     """Return what the dedupe window keeps of an event."""
-    size_bytes = len(record.key or b"") + len(record.value or b"")
-    size_bytes += sum(len(name) + len(value or b"") for name, value in record.headers)
+    size_bytes = size_of(record)
     return Fingerprint(identity_of(event), content_of(event), record.timestamp, size_bytes)
+
+
+def size_of(record: Received) -> int:
+    """Count the bytes of a record's key, value and headers."""
+    size_bytes = len(record.key or b"") + len(record.value or b"")
+    for name, value in record.headers:
+        size_bytes += len(name) + len(value or b"")
+    return size_bytes
 
 
 def _deliveries(

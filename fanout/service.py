@@ -15,15 +15,16 @@ from chassis.preconditions import Preconditions
 from chassis.table import Table
 from chassis.tick import TickProducer
 from fanout.components import Membership, Reading
-from fanout.directory import decode_entry
+from fanout.directory import Entry, decode_entry
 from fanout.event_log import EventLog
 from fanout.lag import LagWatch
 from fanout.metrics import FanoutMetrics
 from fanout.parts import Parts, Place
 from fanout.pipeline import PartitionFanout
-from fanout.registry import Registry
+from fanout.registry import Registry, RegistryHooks
 from fanout.settings import FanoutSettings
-from schemas.registry import SubscriptionRecord
+from schemas.filters import FilterError
+from schemas.schema_survey import SchemaError
 from schemas.topics import TopicPlan, plan, topic_name, transactional_id
 
 NAME = "fanout"
@@ -47,8 +48,8 @@ class Actors:
         self._latest: dict[int, PartitionFanout] = {}
         self.group = f"{settings.topics.prefix}-{NAME}"
         self.events_topic = self._topic_of("events")
-        self.registry = Registry()
-        self.table: Table[SubscriptionRecord | None] = Table(
+        self.registry = Registry(partitions=settings.topics.partitions, hooks=BrokenRules(metrics))
+        self.table: Table[Entry | None] = Table(
             settings.kafka,
             topic=self._topic_of("registry"),
             decode=decode_entry,
@@ -167,6 +168,26 @@ def _plans(settings: FanoutSettings) -> list[TopicPlan]:
     used = {topic_name(prefix, suffix) for suffix in USED_TOPICS}
     every = plan(prefix, settings.topics.partitions, settings.topics.replication_factor)
     return [one for one in every if one.name in used]
+
+
+class BrokenRules(RegistryHooks):
+    """Counts and alarms what was stored but cannot be used."""
+
+    def __init__(self, metrics: FanoutMetrics) -> None:
+        self._metrics = metrics
+        self._log = logs.get("registry")
+
+    def on_filter_broken(self, key: bytes, errors: Sequence[FilterError]) -> None:
+        """Name the subscription and the places."""
+        self._metrics.rule_faults["filter_broken"].inc()
+        places = [f"{error.pointer}: {error.detail}" for error in errors]
+        self._log.error("fanout.filter_broken", record=key.decode(), problems=places)
+
+    def on_schema_broken(self, key: bytes, errors: Sequence[SchemaError]) -> None:
+        """Name the event type and the places."""
+        self._metrics.rule_faults["schema_broken"].inc()
+        places = [f"{error.pointer}: {error.detail}" for error in errors]
+        self._log.error("fanout.schema_broken", record=key.decode(), problems=places)
 
 
 class _Hooks(OwnershipHooks):

@@ -19,7 +19,7 @@ EVENT_TYPES_SUBSCRIBER = "$event-types"
 DATA_PROBLEM = "the data is not JSON"
 
 Validation = Literal["off", "warn", "enforce"]
-ActiveValidation = Literal["warn", "enforce"]
+SchemaMode = Literal["warn", "enforce"]
 
 
 class EventTypeRecord(msgspec.Struct, frozen=True, kw_only=True):
@@ -46,7 +46,7 @@ class SchemaViolation(msgspec.Struct, frozen=True):
     `pointer` leads into the data; a name that only the data knows is `*` in it.
     """
 
-    mode: ActiveValidation
+    mode: SchemaMode
     pointer: str
     detail: str
 
@@ -75,7 +75,7 @@ def decode_event_type(value: bytes) -> EventTypeRecord | Violation:
 
 
 class _Rule(msgspec.Struct, frozen=True):
-    mode: ActiveValidation
+    mode: SchemaMode
     schema: CompiledSchema
 
 

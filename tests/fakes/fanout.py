@@ -9,6 +9,7 @@ from chassis.tick import CommitInfo, ProducerLost
 from fanout.directory import Directory
 from fanout.event_log import Bounds
 from fanout.plan import Fingerprint, Received
+from schemas.event_types import EventTypeCatalogue
 
 
 class FakeReceived(NamedTuple):
@@ -89,12 +90,18 @@ class FakeRegistry:
 
     def __init__(self) -> None:
         self.directory = Directory()
+        self._event_types = EventTypeCatalogue()
         self.owned: set[int] = set()
         self.asked = 0
         self.is_behind = False
         self.is_unreachable = False
         self.at = 17
         self.was_asked = asyncio.Event()
+
+    @property
+    def event_types(self) -> EventTypeCatalogue:
+        """Return a catalogue that the test fills."""
+        return self._event_types
 
     async def take_over(self, partition: int) -> Directory:
         """Own a partition."""

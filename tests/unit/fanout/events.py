@@ -3,6 +3,7 @@
 import orjson
 
 from fanout.directory import Directory
+from schemas.event_types import EventTypeRecord, decode_event_type
 from schemas.registry import SubscriptionRecord, decode_subscription, registry_key
 from tests.fakes.fanout import FakeReceived
 
@@ -60,6 +61,25 @@ def document(subscription_id: str = "sub_1", subscriber: str = "acme", **fields:
             **fields,
         }
     )
+
+
+def event_type(name: str = "order.paid", **fields: object) -> EventTypeRecord:
+    """Return the record of an event type whose data has a number `n`."""
+    record = decode_event_type(
+        orjson.dumps(
+            {
+                "name": name,
+                "version": 1,
+                "schema": {"required": ["n"], "properties": {"n": {"type": "number"}}},
+                "validation": "enforce",
+                "created_at": "2026-01-02T03:04:05.678Z",
+                "updated_at": "2026-01-02T03:04:05.678Z",
+                **fields,
+            }
+        )
+    )
+    assert isinstance(record, EventTypeRecord)
+    return record
 
 
 def put(directory: Directory, record: SubscriptionRecord, *, appended_at: int = 0) -> None:

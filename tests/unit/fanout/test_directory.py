@@ -1,10 +1,12 @@
 """Tests of the directory of one partition."""
 
+import msgspec
 import pytest
 
 from fanout.directory import Directory, decode_entry
-from schemas.registry import registry_key
-from tests.unit.fanout.events import document, put, subscription
+from schemas.event_types import event_type_key
+from schemas.registry import SubscriptionRecord, registry_key
+from tests.unit.fanout.events import document, event_type, put, subscription
 
 KEY = registry_key("acme", "subscription", "sub_1")
 
@@ -69,9 +71,12 @@ def test_entries_are_decoded_by_kind() -> None:
     """What fan-out has no use for is None."""
     record = decode_entry(KEY, document())
 
-    assert record is not None
+    assert isinstance(record, SubscriptionRecord)
     assert record.id == "sub_1"
     assert decode_entry(registry_key("acme", "key", "key_1"), b"{}") is None
+    assert decode_entry(registry_key("acme", "event-type", "order.paid"), b"{}") is None
+    named = event_type("a/b")
+    assert decode_entry(event_type_key("a/b"), msgspec.json.encode(named)) == named
 
 
 @pytest.mark.parametrize(
@@ -81,9 +86,37 @@ def test_entries_are_decoded_by_kind() -> None:
         (KEY, b"{}"),
         (KEY, document("sub_2")),
         (KEY, document("sub_1", "other")),
+        (event_type_key("a"), b"{}"),
+        (event_type_key("a"), msgspec.json.encode(event_type("b"))),
     ],
 )
 def test_a_broken_entry_is_refused(key: bytes, value: bytes) -> None:
     """The table then keeps the last good one."""
     with pytest.raises(ValueError, match=r"\w"):
         decode_entry(key, value)
+
+
+def test_a_filter_is_compiled_once_for_a_version() -> None:
+    """Events share it; a later version has its own."""
+    directory = Directory()
+    put(directory, subscription(filter={"type": "a"}))
+    first = directory.index_of("acme").match("a")[0].wanted
+    put(directory, subscription("sub_2"))
+
+    assert first is not None
+    assert directory.index_of("acme").match("a")[0].wanted is first
+
+    put(directory, subscription(filter=None))
+    assert directory.index_of("acme").match("a")[0].wanted is None
+
+
+def test_a_filter_that_does_not_compile_is_told() -> None:
+    """The caller alarms; the subscription stays known."""
+    directory = Directory()
+    broken = subscription(filter={"data.n": {"$no": 1}})
+
+    errors = directory.change(KEY, broken, appended_at=0)
+
+    assert [error.pointer for error in errors] == ["/data.n/$no"]
+    assert directory.index_of("acme").get("sub_1") is not None
+    assert directory.change(KEY, subscription(filter={}), appended_at=0) == []

@@ -62,3 +62,15 @@ def test_what_cannot_be_written_is_set_aside() -> None:
     assert draft.results == {Result.QUARANTINED: 1}
     assert draft.reasons == {QuarantineReason.TOO_LARGE: 1}
     assert draft.deliveries == 0
+
+
+def test_what_broke_a_schema_and_what_cost_too_much_is_counted() -> None:
+    """Once per event; told when the tick is committed."""
+    draft = _draft()
+
+    draft.add(received(), Plan(Result.UNMATCHED, schema_mode="warn", is_costly=True))
+    draft.add(received(), Plan(Result.QUARANTINED, schema_mode="enforce"))
+    draft.add(received(), Plan(Result.UNMATCHED))
+
+    assert draft.schema_modes == {"warn": 1, "enforce": 1}
+    assert draft.costly_events == 1

@@ -3,6 +3,7 @@
 import pytest
 
 from fanout.index import EMPTY, Row, SubscriberIndex, row_of
+from schemas.filters.explaining import wants_type
 from tests.unit.fanout.events import subscription
 
 
@@ -43,6 +44,17 @@ def test_types_match_exactly_by_prefix_or_all(event_type: str, names: set[str]) 
     found = [row.id for row in INDEX.match(event_type)]
 
     assert sorted(found) == sorted(names)
+
+
+@pytest.mark.parametrize(
+    "event_type", ["order", "order.", "order.paid", "order.line", "order.line.x", "orders", "a..b"]
+)
+@pytest.mark.parametrize("pattern", ["*", "order.*", "order.line.*", "order.paid", "order", "a.*"])
+def test_the_index_agrees_with_what_the_filter_test_explains(pattern: str, event_type: str) -> None:
+    """`/v1/filters/test` promises what fan-out will do."""
+    is_matched = bool(SubscriberIndex([_row("one", pattern)]).match(event_type))
+
+    assert is_matched is wants_type(pattern, event_type)
 
 
 def test_a_disabled_subscription_is_known_but_not_matched() -> None:

@@ -8,6 +8,8 @@ NAMES = {
     "hooklane_fanout_deliveries_total",
     "hooklane_fanout_delay_seconds_count",
     "hooklane_quarantined_total",
+    "hooklane_schema_violations_total",
+    "hooklane_fanout_rule_faults_total",
     "hooklane_consumer_lag_records",
     "hooklane_commit_duration_seconds_count",
     "hooklane_commits_total",

@@ -19,5 +19,6 @@ def test_real_things_and_fakes_have_what_the_ports_name() -> None:
         names = [name for name in vars(port) if not name.startswith("_")]
         assert names
         for name in names:
-            assert callable(getattr(real, name)), (real, name)
-            assert callable(getattr(fake, name)), (fake, name)
+            wanted = type(vars(port)[name])
+            assert type(vars(real)[name]) is wanted, (real, name)
+            assert type(vars(fake)[name]) is wanted, (fake, name)

@@ -14,7 +14,7 @@ from fanout.settings import FanoutLimits
 from schemas.delivery import DeliveryEnvelope, decode_delivery
 from tests.fakes.clock import ManualClock
 from tests.fakes.fanout import FakeEventLog, FakeProducer, FakeReceived, FakeRegistry
-from tests.unit.fanout.events import NOW_MS, put, received, subscription
+from tests.unit.fanout.events import NOW_MS, event_type, put, received, subscription
 
 PLACE = Place(
     partition=0,
@@ -108,6 +108,38 @@ async def test_a_delivery_says_how_far_the_registry_was_read(bench: Bench) -> No
     envelope = decode_delivery(bench.producer.ticks[0].records[0].headers)
     assert isinstance(envelope, DeliveryEnvelope)
     assert envelope.registry_offset == 17
+
+
+async def test_schemas_are_enforced_and_counted_with_the_tick(bench: Bench) -> None:
+    """One event set aside, one counted; the metric has the mode."""
+    bench.registry.event_types.change("order.paid", event_type())
+    bench.registry.event_types.change("order.seen", event_type("order.seen", validation="warn"))
+    actor = await bench.actor()
+    value = bench.instruments.get_sample_value
+
+    _feed(actor, [received(0), received(1, offset=1, event_type="order.seen")])
+    await bench.producer.until(lambda producer: bench.committed()[-1:] == [2])
+    await actor.drain(5)
+
+    assert bench.written() == ["1"]
+    assert value("hooklane_schema_violations_total", {"mode": "enforce"}) == 1
+    assert value("hooklane_schema_violations_total", {"mode": "warn"}) == 1
+    reason = {"stage": "fanout", "reason": "schema_violation"}
+    assert value("hooklane_quarantined_total", reason) == 1
+
+
+async def test_an_event_too_costly_for_a_filter_is_counted(bench: Bench) -> None:
+    """Somebody has to hear of it: that subscription got nothing."""
+    costly = {f"data.a.{name}": {"$ne": 1} for name in "abcdefgh"}
+    put(bench.registry.directory, subscription("sub_costly", filter=costly))
+    actor = await bench.actor()
+
+    _feed(actor, [received(0, value=b'{"a":[' + b",".join([b"{}"] * 80_000) + b"]}")])
+    await bench.producer.until(lambda producer: bool(producer.ticks))
+    await actor.drain(5)
+
+    value = bench.instruments.get_sample_value
+    assert value("hooklane_fanout_rule_faults_total", {"kind": "filter_costly"}) == 1
 
 
 async def test_the_next_tick_fills_while_one_commits(bench: Bench) -> None:

@@ -7,8 +7,10 @@ from fanout.dedupe import DedupeWindow
 from fanout.directory import Directory
 from fanout.plan import Plan, Planner, Result
 from schemas.delivery import DeliveryEnvelope, decode_delivery
+from schemas.event_types import EventTypeCatalogue
 from schemas.ids import webhook_id
-from tests.unit.fanout.events import NOW_MS, put, received, subscription
+from schemas.quarantine import QuarantineReason
+from tests.unit.fanout.events import NOW_MS, event_type, put, received, subscription
 
 
 class Desk:
@@ -16,9 +18,14 @@ class Desk:
 
     def __init__(self, partitions: int = 1) -> None:
         self.directory = Directory()
+        self.event_types = EventTypeCatalogue()
         self.window = DedupeWindow(span_ms=10_000, events_max=100, bytes_max=1_000_000)
         self.planner = Planner(
-            partition=0, partitions=partitions, directory=self.directory, window=self.window
+            partition=0,
+            partitions=partitions,
+            directory=self.directory,
+            event_types=self.event_types,
+            window=self.window,
         )
 
     def plan(self, number: int = 1, **fields: object) -> Plan:
@@ -218,3 +225,94 @@ def test_a_rebuilt_window_knows_what_the_old_one_knew(desk: Desk) -> None:
     assert successor.plan(4).result is Result.DUPLICATE
     assert successor.plan(1, value=b"other").reason == "conflict"
     assert successor.plan(3).result is Result.UNMATCHED
+
+
+def _subscriptions(plan: Plan) -> list[str]:
+    return [_envelope(plan, at).subscription for at in range(len(plan.records))]
+
+
+def test_a_filter_decides_by_the_content_of_an_event(desk: Desk) -> None:
+    """Beside the type; subscriptions without a filter get everything."""
+    put(desk.directory, subscription("sub_big", filter={"data.n": {"$gte": 100}}))
+    put(desk.directory, subscription("sub_small", filter={"data.n": {"$lt": 100}}))
+    put(desk.directory, subscription("sub_eu", filter={"region": "eu"}, event_types=["order.paid"]))
+
+    big = desk.plan(1, value=b'{"n": 120}')
+    small = desk.plan(2, value=b'{"n": 20}', headers=[("ce_region", b"eu")])
+    text = desk.plan(3, value=b"no json")
+
+    assert _subscriptions(big) == ["sub_1", "sub_big"]
+    assert _subscriptions(small) == ["sub_1", "sub_small", "sub_eu"]
+    assert _subscriptions(text) == ["sub_1"]
+
+
+def test_an_event_that_no_filter_wants_is_unmatched() -> None:
+    """It is counted as one without subscriptions is."""
+    desk = Desk()
+    put(desk.directory, subscription(filter={"data.n": 1}))
+
+    assert desk.plan(value=b'{"n": 2}') == Plan(Result.UNMATCHED)
+
+
+def test_a_target_overrides_filter_and_schema(desk: Desk) -> None:
+    """Test events, redrives and replays were chosen on purpose, and judged before."""
+    put(desk.directory, subscription(filter={"data.n": 1}))
+    desk.event_types.change("order.paid", event_type())
+
+    plan = desk.plan(value=b"[]", headers=[("hooklane_target", b"sub_1")])
+
+    assert (plan.result, plan.schema_mode) == (Result.MATCHED, None)
+
+
+def test_a_filter_that_does_not_compile_matches_nothing_but_its_target(desk: Desk) -> None:
+    """Nobody can tell what it was to let pass."""
+    put(desk.directory, subscription("sub_bad", filter={"data.n": {"$regex": "x"}}))
+
+    assert _subscriptions(desk.plan(1)) == ["sub_1"]
+    assert _subscriptions(desk.plan(2, headers=[("hooklane_target", b"sub_bad")])) == ["sub_bad"]
+
+
+def test_an_event_too_costly_for_a_filter_is_marked(desk: Desk) -> None:
+    """That filter does not match; others are not touched."""
+    costly = {f"data.a.{name}": {"$ne": 1} for name in "abcdefgh"}
+    put(desk.directory, subscription("sub_costly", filter=costly))
+
+    plan = desk.plan(value=b'{"a":[' + b",".join([b"{}"] * 80_000) + b"]}")
+
+    assert plan.is_costly
+    assert _subscriptions(plan) == ["sub_1"]
+
+
+def test_an_enforced_schema_sets_what_breaks_it_aside(desk: Desk) -> None:
+    """With the place, without the data; what keeps it goes on."""
+    desk.event_types.change("order.paid", event_type())
+
+    bad = desk.plan(1, value=b'{"n": "SECRET"}')
+    good = desk.plan(2, value=b'{"n": 1}')
+
+    assert (bad.result, bad.schema_mode) == (Result.QUARANTINED, "enforce")
+    assert bad.reason is QuarantineReason.SCHEMA_VIOLATION
+    stub = orjson.loads(bad.records[0].value or b"")
+    assert stub["reason"] == "schema_violation"
+    assert stub["detail"] == 'data/n does not keep type: ["number"]'
+    assert (good.result, good.schema_mode) == (Result.MATCHED, None)
+
+
+def test_a_schema_that_warns_lets_the_event_pass(desk: Desk) -> None:
+    """It is counted, whether a subscription wants it or not."""
+    desk.event_types.change("order.paid", event_type(validation="warn"))
+
+    seen = desk.plan(1, value=b"{}")
+    unseen = desk.plan(2, value=b"{}", subscriber="other")
+
+    assert (seen.result, seen.schema_mode) == (Result.MATCHED, "warn")
+    assert (unseen.result, unseen.schema_mode) == (Result.UNMATCHED, "warn")
+
+
+def test_a_repeat_is_judged_once(desk: Desk) -> None:
+    """A violation takes the identity, so that a takeover plans the same again."""
+    desk.event_types.change("order.paid", event_type())
+    desk.plan(1, value=b"{}")
+
+    assert desk.plan(1, value=b"{}").result is Result.DUPLICATE
+    assert desk.plan(1, value=b'{"n": 1}').reason is QuarantineReason.CONFLICT

@@ -8,8 +8,11 @@ from chassis.preconditions import Preconditions
 from chassis.settings import AdminSettings, KafkaSettings, SettingsError, TopicsSettings, load
 from fanout.components import Membership, Reading
 from fanout.metrics import FanoutMetrics
-from fanout.service import Actors, build, main
+from fanout.service import Actors, BrokenRules, build, main
 from fanout.settings import FanoutSettings
+from schemas.event_types import event_type_key
+from schemas.filters import FilterError
+from schemas.schema_survey import SchemaError
 from tests.fakes.clock import ManualClock
 
 SETTINGS = FanoutSettings(
@@ -50,6 +53,19 @@ async def test_a_made_actor_counts_only_once_it_runs() -> None:
 
     assert not actor.is_running
     assert actors.committed() == {}
+
+
+def test_broken_rules_of_the_registry_are_counted() -> None:
+    """An alarm can stand on each kind."""
+    instruments = make_registry("fanout")
+    rules = BrokenRules(FanoutMetrics(instruments))
+
+    rules.on_filter_broken(b"acme/subscription/sub_1", [FilterError("/a", "odd")])
+    rules.on_schema_broken(event_type_key("a"), [SchemaError("/$ref", "odd")])
+
+    for kind in ("filter_broken", "schema_broken"):
+        value = instruments.get_sample_value("hooklane_fanout_rule_faults_total", {"kind": kind})
+        assert value == 1
 
 
 def test_a_missing_broker_address_is_one_clear_line() -> None:
