@@ -162,7 +162,8 @@ def record_bytes(record: Record) -> int:
     size = _BATCH_HEADER_BYTES + _RECORD_FRAME_BYTES
     size += len(record.key or b"") + len(record.value or b"")
     for name, value in record.headers:
-        size += _HEADER_FRAME_BYTES + len(name.encode()) + len(value)
+        name_bytes = len(name) if name.isascii() else len(name.encode())
+        size += _HEADER_FRAME_BYTES + name_bytes + len(value)
     return size
 
 

@@ -14,6 +14,7 @@ from schemas.event import Event
 
 _HASH_BYTES = 8
 _TRACE_NAMES = frozenset({"traceparent", "tracestate"})
+_ABSENT = bytes(4)
 _COMPACT_AT = 4096
 
 
@@ -85,29 +86,25 @@ def identity_of(event: Event) -> int:
 
 def content_of(event: Event) -> int:
     """Return the 64-bit hash of everything a receiver gets, without trace context."""
-    fields = [
-        event.type,
-        event.time,
-        event.subject,
-        event.dataschema,
-        event.datacontenttype,
-        *(
-            part
-            for name, value in sorted(event.extensions.items())
-            if name not in _TRACE_NAMES
-            for part in (name, value)
-        ),
-    ]
+    fields = [event.type, event.time, event.subject, event.dataschema, event.datacontenttype]
+    for name, value in sorted(event.extensions.items()):
+        if name not in _TRACE_NAMES:
+            fields += (name, value)
     return _hash64(*fields, data=event.data)
 
 
 def _hash64(*fields: str | None, data: bytes | None = None) -> int:
     """Hash length-prefixed fields; absent and empty differ."""
-    digest = hashlib.blake2b(digest_size=_HASH_BYTES)
+    parts: list[bytes] = []
     for field in fields:
-        raw = b"" if field is None else field.encode()
-        digest.update((0 if field is None else len(raw) + 1).to_bytes(4, "big") + raw)
+        if field is None:
+            parts.append(_ABSENT)
+        else:
+            raw = field.encode()
+            parts.append((len(raw) + 1).to_bytes(4, "big"))
+            parts.append(raw)
     if data is not None:
-        digest.update(b"\x01")
-        digest.update(data)
+        parts.append(b"\x01")
+        parts.append(data)
+    digest = hashlib.blake2b(b"".join(parts), digest_size=_HASH_BYTES)
     return int.from_bytes(digest.digest(), "big")

@@ -9,6 +9,7 @@ inside skipped values, repeated members, deep nesting) is looked for here.
 
 import base64
 import binascii
+import functools
 import re
 from collections.abc import Mapping, Sequence
 
@@ -23,10 +24,14 @@ TARGET_HEADER = "hooklane_target"
 KIND_HEADER = "hooklane_kind"
 SPECVERSION = "1.0"
 TRACE_NAMES = ("traceparent", "tracestate")
+_PLAIN_NAMES = frozenset({"content-type", *TRACE_NAMES})
 
 Headers = Sequence[tuple[str, bytes]]
 
 _PREFIX = "ce_"
+_PREFIX_CHARS = len(_PREFIX)
+_CACHED_CHARS_MAX = 80
+"""Longer header names are read, but not remembered: a producer may write megabytes of them."""
 _JSON_TYPE = re.compile(r"[^/;\s]+/(?:[^;\s]+\+)?json\s*(?:;.*)?", re.IGNORECASE)
 _STRUCTURED_JSON = re.compile(
     r"application/cloudevents(?:\+json)?\s*(?:;\s*charset=\"?utf-8\"?\s*)?", re.IGNORECASE
@@ -58,9 +63,7 @@ def decode_event(
     content_type = texts.get("content-type")
     if not is_structured(content_type):
         attributes = {
-            name.removeprefix(_PREFIX): text
-            for name, text in texts.items()
-            if name.startswith(_PREFIX)
+            name[_PREFIX_CHARS:]: text for name, text in texts.items() if name.startswith(_PREFIX)
         }
         attributes.pop("datacontenttype", None)
         if content_type is not None:
@@ -203,9 +206,9 @@ def _texts(headers: Headers) -> dict[str, str] | Violation:
     """Read the headers that matter, by lower-case name; of a repeated one the first counts."""
     texts: dict[str, str] = {}
     for raw_name, raw in headers:
-        name = raw_name.lower()
-        is_ours = name.startswith((_PREFIX, "hooklane_")) or name in {"content-type", *TRACE_NAMES}
-        if not is_ours or name in texts or raw is None:
+        is_short = len(raw_name) <= _CACHED_CHARS_MAX
+        name = _known_name_of(raw_name) if is_short else _our_name_of(raw_name)
+        if name is None or name in texts or raw is None:
             continue
         try:
             texts[name] = raw.decode()
@@ -214,6 +217,16 @@ def _texts(headers: Headers) -> dict[str, str] | Violation:
                 continue
             return Violation(QuarantineReason.BAD_EVENT, "a header is not UTF-8")
     return texts
+
+
+def _our_name_of(header: str) -> str | None:
+    """Return a header's name in lower case, None when it means nothing to us."""
+    name = header.lower()
+    is_ours = name.startswith((_PREFIX, "hooklane_")) or name in _PLAIN_NAMES
+    return name if is_ours else None
+
+
+_known_name_of = functools.lru_cache(maxsize=1024)(_our_name_of)
 
 
 def _read_document(

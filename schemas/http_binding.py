@@ -26,6 +26,7 @@ _HTTP_NAME = re.compile(r"ce-([a-z0-9]+)", re.ASCII)
 _VISIBLE_LINE = re.compile(rb"[\x20-\x7e]+")
 _BROKEN_PERCENT = re.compile(r"%(?![0-9A-Fa-f]{2})")
 _QUOTED = re.compile(r'"((?:[^"\\]|\\.)*)"')
+_CACHED_CHARS_MAX = 80
 _ANY_JSON = msgspec.json.Decoder(msgspec.Raw)
 
 
@@ -33,7 +34,8 @@ def http_headers(record_headers: Headers) -> list[tuple[str, str]]:
     """Return the headers a receiver sees in binary mode; `subscriber` is never among them."""
     headers: list[tuple[str, str]] = []
     for name, raw in record_headers:
-        http_name = _http_name_of(name)
+        is_short = len(name) <= _CACHED_CHARS_MAX
+        http_name = _known_name_of(name) if is_short else _http_name_of(name)
         if http_name is not None:
             # Once per header of each delivery: nearly all values need no quoting.
             is_plain = _PLAIN.fullmatch(raw) is not None
@@ -44,13 +46,15 @@ def http_headers(record_headers: Headers) -> list[tuple[str, str]]:
     return headers
 
 
-@functools.lru_cache(maxsize=1024)
 def _http_name_of(record_name: str) -> str | None:
     """Return the HTTP name of an attribute's record header, None for any other header."""
     match = _RECORD_NAME.fullmatch(record_name)
     if match is None or match.group(1) == "subscriber":
         return None
     return f"ce-{match.group(1)}"
+
+
+_known_name_of = functools.lru_cache(maxsize=1024)(_http_name_of)
 
 
 def structured_document(record_headers: Headers, data: bytes | None) -> bytes:

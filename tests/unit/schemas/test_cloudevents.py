@@ -9,7 +9,13 @@ from cloudevents.core.bindings import kafka as sdk
 from cloudevents.core.formats.json import JSONFormat
 from cloudevents.core.v1.event import CloudEvent
 
-from schemas.cloudevents import decode_document, decode_event, encode_event, trace_value
+from schemas.cloudevents import (
+    _known_name_of,
+    decode_document,
+    decode_event,
+    encode_event,
+    trace_value,
+)
 from schemas.event import Event, Violation
 
 BINARY = [
@@ -352,3 +358,14 @@ def test_our_records_are_read_by_the_official_sdk() -> None:
     assert read.get_id() == "1"
     assert read.get_type() == "order.paid"
     assert read.get_data() == {"a": 1}
+
+
+def test_endless_header_names_are_not_remembered() -> None:
+    """A producer may write megabytes of header names; the cache of names keeps short ones only."""
+    before = _known_name_of.cache_info().currsize
+    headers = [(f"ce_{number}" + "x" * 100, b"1") for number in range(50)]
+
+    event = decode_event(b"acme", None, [*BINARY, *headers])
+
+    assert isinstance(event, Violation)
+    assert _known_name_of.cache_info().currsize - before <= len(BINARY)
