@@ -133,3 +133,30 @@ class TierArrivals:
             if not machine.read_tier(tier, run, end=end, now=now):
                 return None
         return aside
+
+
+class SweepArrivals:
+    """Hold what the sweep read of one partition until its next step.
+
+    A record that cannot be decoded is left out: the log's own reader has set it aside.
+    """
+
+    def __init__(self) -> None:
+        self._batches: deque[tuple[list[Delivery], int, int]] = deque()
+
+    @property
+    def is_empty(self) -> bool:
+        """Tell whether everything was handed over."""
+        return not self._batches
+
+    def add(self, records: Sequence[Received], *, start: int, end: int) -> None:
+        """Decode what was read from `start`."""
+        found = [read_delivery(record) for record in records]
+        deliveries = [item for item in found if isinstance(item, Delivery)]
+        self._batches.append((deliveries, start, end))
+
+    def hand_over(self, machine: Machine, *, now: int) -> None:
+        """Give everything to the machine."""
+        while self._batches:
+            deliveries, start, end = self._batches.popleft()
+            machine.read_sweep(deliveries, start=start, end=end, now=now)

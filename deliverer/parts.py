@@ -12,8 +12,9 @@ from deliverer.endpoints import PartitionEndpoints
 from deliverer.metrics import DelivererMetrics
 from deliverer.policy.items import Attempt, AttemptReport, Limits
 from deliverer.records import TopicNames
-from deliverer.slots import ByteBudget, Slots
+from deliverer.slots import Slots
 from deliverer.state import CommittedState
+from deliverer.sweep import SweepFeed
 from deliverer.ticking import MarkReader, TickWriter
 
 
@@ -25,6 +26,19 @@ class Delays(Protocol):
 
     def remove(self, partition: int) -> None:
         """Stop reading a partition's tiers."""
+
+
+class Sweeps(Protocol):
+    """The reader that reads the log again."""
+
+    def add(self, partition: int, feed: SweepFeed) -> None:
+        """Ask a partition for its target."""
+
+    def remove(self, partition: int) -> None:
+        """Ask a partition no more."""
+
+    def wake(self) -> None:
+        """Look at once."""
 
 
 class Subscriptions(Protocol):
@@ -92,10 +106,10 @@ class Parts:
     log: FilteringBoundLogger
     metrics: DelivererMetrics
     slots: Slots
-    budget: ByteBudget
     limits: Limits
     jitter: Callable[[], float]
     delays: Delays
+    sweeps: Sweeps
     registry: Subscriptions
     reader: Reader
     attempts: Attempts

@@ -29,16 +29,17 @@ from deliverer.registry import Registry
 from deliverer.sampling import Sampler, WaitingGauges
 from deliverer.sender.sender import HttpSender
 from deliverer.settings import DelivererSettings
-from deliverer.slots import ByteBudget, Slots
+from deliverer.slots import Slots
 from deliverer.state import StateReader
+from deliverer.sweep import SweepReader
 from deliverer.worker import PartitionWorker
 from schemas.topics import TIERS, TopicPlan, plan, topic_name, transactional_id
 
 NAME: Final = "deliverer"
 CLIENT_ID: Final = "hooklane-deliverer"
 READY_LAG_S: Final = 30.0
-REST_HEAP_BYTES_MAX: Final = 8 * 1_048_576
-TIER_AHEAD_BYTES_MAX: Final = 1_048_576
+SHARE_BYTES_MIN: Final = 524_288
+"""Twice the largest event: one that is read always fits."""
 
 
 async def build(settings: DelivererSettings) -> Sequence[Component]:
@@ -58,6 +59,11 @@ async def build(settings: DelivererSettings) -> Sequence[Component]:
         topics=names.tiers,
         log=logs.get("delays"),
     )
+    sweeps = SweepReader(
+        lambda: kafka.consumer(settings.kafka, client_id=f"{CLIENT_ID}-sweep"),
+        topic=names.deliveries,
+        log=logs.get("sweep"),
+    )
     slots = Slots(settings.deliverer.max_in_flight)
     metrics.in_flight.set_function(lambda: slots.in_flight)
     parts = Parts(
@@ -67,10 +73,10 @@ async def build(settings: DelivererSettings) -> Sequence[Component]:
         log=logs.get("worker"),
         metrics=metrics,
         slots=slots,
-        budget=ByteBudget(settings.deliverer.buffer_bytes),
         limits=limits_of(settings),
         jitter=system_jitter,
         delays=delays,
+        sweeps=sweeps,
         registry=reading.registry,
         reader=_state_reader(settings, names),
         attempts=Attempter(sender, clock=clock, metrics=metrics, log=logs.get("attempts").bind()),
@@ -91,6 +97,7 @@ async def build(settings: DelivererSettings) -> Sequence[Component]:
         RegistryReader(reading.table, reading.writer, reading.disabler),
         Sending(sender),
         delays,
+        sweeps,
         Sampler(
             metrics,
             WaitingGauges(instruments),
@@ -108,15 +115,17 @@ def group_of(settings: DelivererSettings) -> str:
 
 
 def limits_of(settings: DelivererSettings) -> Limits:
-    """Divide the byte budget; what the delay topics hold is bounded per partition (T2).
+    """Give each partition its share of the byte budget, half of it for the delay topics.
 
-    Half of the budget is enough for them even when this process owns every partition.
+    Fixed shares: a process that owns few partitions uses less than it may, but a takeover never
+    makes it use more.
     """
-    budget, partitions = settings.deliverer.buffer_bytes, settings.topics.partitions
+    share = max(SHARE_BYTES_MIN, settings.deliverer.buffer_bytes // settings.topics.partitions)
     return Limits(
-        buffer_bytes=budget,
-        rest_heap_bytes=min(REST_HEAP_BYTES_MAX, budget // (4 * partitions)),
-        tier_ahead_bytes=min(TIER_AHEAD_BYTES_MAX, budget // (4 * partitions * len(TIERS))),
+        buffer_bytes=share,
+        rest_heap_bytes=share // 4,
+        tier_ahead_bytes=share // (4 * len(TIERS)),
+        sweep=True,
     )
 
 

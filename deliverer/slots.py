@@ -1,9 +1,7 @@
-"""Share the process-wide slots and buffer bytes between partitions, pure.
+"""Share the process-wide slots between partitions, pure.
 
-Two bounds hold for the whole process, whatever the number of partitions it owns: attempts in
-flight, and bytes that wait in memory. Subscriptions whose last attempt failed are *suspects*:
-together they may hold a fifth of the slots, so that dead receivers that eat their whole timeout
-cannot take the places of healthy ones.
+Subscriptions whose last attempt failed are *suspects*: together they may hold a fifth of the slots,
+so that dead receivers that eat their whole timeout cannot take the places of healthy ones.
 """
 
 from collections.abc import Callable
@@ -80,37 +78,3 @@ class Slots:
     def leave(self, wake: Callable[[], None]) -> None:
         """Wait no longer."""
         self._waiting.pop(wake, None)
-
-
-class ByteBudget:
-    """Divide one byte budget between partitions that come and go.
-
-    A partition reads on while the process is below the budget. Once the budget is full, only a
-    partition below half of its fair share still reads, so one partition full of waiting lanes
-    cannot stop the others; the overshoot is bounded by half the budget plus one batch per
-    partition.
-    """
-
-    def __init__(self, bytes_max: int) -> None:
-        self._max = bytes_max
-        self._held: dict[int, int] = {}
-
-    @property
-    def held(self) -> int:
-        """Return the bytes that all partitions hold."""
-        return sum(self._held.values())
-
-    def report(self, partition: int, held: int) -> None:
-        """Note how many bytes a partition holds now."""
-        self._held[partition] = held
-
-    def forget(self, partition: int) -> None:
-        """Drop a partition that moved away."""
-        self._held.pop(partition, None)
-
-    def has_room(self, partition: int) -> bool:
-        """Tell whether a partition may read more records into memory."""
-        if self.held < self._max:
-            return True
-        share = self._max // (2 * max(1, len(self._held)))
-        return self._held.get(partition, 0) < share

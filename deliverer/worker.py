@@ -17,7 +17,7 @@ from contextlib import suppress
 from aiokafka import ConsumerRecord
 
 from chassis.seats import CloseReason
-from deliverer.arrivals import Arrivals, TierArrivals
+from deliverer.arrivals import Arrivals, SweepArrivals, TierArrivals
 from deliverer.life import Life, take_over
 from deliverer.parts import Group, Parts
 from deliverer.policy.items import Attempt, AttemptReport
@@ -56,6 +56,8 @@ class PartitionWorker:
         )
         self._arrivals = Arrivals(parts.topics)
         self._tier_arrivals = TierArrivals(parts.topics)
+        self._sweep_arrivals = SweepArrivals()
+        self._sweep_target: int | None = None
         self._running = RunningAttempts(fail=self._attempt_failed)
         self._life: Life | None = None
         self._registry_wait: asyncio.Task[None] | None = None
@@ -77,6 +79,7 @@ class PartitionWorker:
         life.endpoints.listen(self._registry_changed)
         positions = [life.machine.tier_position(tier) for tier in range(len(TIERS))]
         self._parts.delays.add(self._partition, positions, self)
+        self._parts.sweeps.add(self._partition, self)
         self._poke()
         return life.machine.head_position
 
@@ -141,10 +144,7 @@ class PartitionWorker:
     # ---- the delay topics (deliverer.delays.TierFeed)
 
     def can_read_tier(self, tier: int) -> bool:
-        """Tell whether more of a delay topic may come.
-
-        Whatever the byte budget: what fills it may be lanes whose heads wait in these very topics.
-        """
+        """Tell whether more of a delay topic may come."""
         if self._life is None or self.is_dead or self._tier_arrivals.has(tier):
             return False
         return self._life.machine.can_read_tier(tier)
@@ -153,6 +153,20 @@ class PartitionWorker:
         """Take records of a delay topic."""
         if not self.is_dead:
             self._tier_arrivals.add(tier, records, end)
+            self._poke()
+
+    # ---- the sweep (deliverer.sweep.SweepFeed)
+
+    def sweep_target(self) -> int | None:
+        """Return from where the log is to be read again; None = nowhere, or one is on its way."""
+        if self.is_dead or self._is_drained or not self._sweep_arrivals.is_empty:
+            return None
+        return self._sweep_target
+
+    def feed_sweep(self, records: Sequence[ConsumerRecord], *, start: int, end: int) -> None:
+        """Take what was read again of `deliveries`."""
+        if not self.is_dead:
+            self._sweep_arrivals.add(records, start=start, end=end)
             self._poke()
 
     @property
@@ -187,7 +201,9 @@ class PartitionWorker:
         wake_ms = life.machine.wake(now_ms)
         wants_lease = self._start(life, now_ms)
         tick_s = self._tick(life, is_forced=wants_lease)
-        self._parts.budget.report(self._partition, life.machine.buffered_bytes)
+        self._sweep_target = life.machine.sweep_target(now_ms)
+        if self._sweep_target is not None:
+            self._parts.sweeps.wake()
         if not self._had_room and self._has_room():
             self._had_room = True
             self._group.wake()
@@ -203,6 +219,7 @@ class PartitionWorker:
         if aside is None:
             return False
         life.commits.set_aside(aside)
+        self._sweep_arrivals.hand_over(life.machine, now=now_ms)
         return True
 
     def _start(self, life: Life, now_ms: int) -> bool:
@@ -327,7 +344,7 @@ class PartitionWorker:
             self._life.endpoints.listen(None)
         self._running.cancel()
         self._parts.delays.remove(self._partition)
-        self._parts.budget.forget(self._partition)
+        self._parts.sweeps.remove(self._partition)
         self._parts.slots.leave(self._poke)
         self._group.wake()
 
@@ -335,7 +352,7 @@ class PartitionWorker:
         life = self._life
         if life is None or self.is_dead or not self._arrivals.is_empty:
             return False
-        return life.machine.can_read_head() and self._parts.budget.has_room(self._partition)
+        return life.machine.can_read_head()
 
 
 def _wants_start(machine: Machine, now_ms: int) -> bool:

@@ -20,8 +20,9 @@ from deliverer.metrics import DelivererMetrics
 from deliverer.parts import Parts
 from deliverer.policy.items import Attempt, AttemptReport, Extent, Limits
 from deliverer.records import TopicNames
-from deliverer.slots import ByteBudget, Slots
+from deliverer.slots import Slots
 from deliverer.state import CommittedState
+from deliverer.sweep import SweepFeed
 from deliverer.worker import PartitionWorker
 from schemas.delivery import (
     DELIVERY_HEADER,
@@ -246,6 +247,26 @@ class FakeDelays:
         self.feeds.pop(partition, None)
 
 
+class FakeSweeps:
+    """Remembers who may have a target."""
+
+    def __init__(self) -> None:
+        self.feeds: dict[int, SweepFeed] = {}
+        self.wakes = 0
+
+    def add(self, partition: int, feed: SweepFeed) -> None:
+        """Note a partition."""
+        self.feeds[partition] = feed
+
+    def remove(self, partition: int) -> None:
+        """Forget a partition."""
+        self.feeds.pop(partition, None)
+
+    def wake(self) -> None:
+        """Count."""
+        self.wakes += 1
+
+
 class FakeRegistry:
     """A registry whose position a test moves."""
 
@@ -378,6 +399,7 @@ class Bench:
         self.log = FakeLog()
         self.group = FakeGroup()
         self.delays = FakeDelays()
+        self.sweeps = FakeSweeps()
         self.logger, self.said = silent_log()
         self.registry = FakeRegistry(self.logger)
         self.attempts = FakeAttempts(self.clock)
@@ -392,10 +414,10 @@ class Bench:
             log=self.logger,
             metrics=DelivererMetrics(self.instruments),
             slots=self.slots,
-            budget=ByteBudget(1_000_000),
             limits=self.limits,
             jitter=lambda: 0.0,
             delays=self.delays,
+            sweeps=self.sweeps,
             registry=self.registry,
             reader=self.reader,
             attempts=self.attempts,

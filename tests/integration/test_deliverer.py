@@ -192,6 +192,39 @@ async def test_a_held_lane_stays_held_across_a_restart(world: World, receiver: R
     ]  # fmt: skip
 
 
+async def test_a_dead_receivers_backlog_does_not_stop_its_partition(
+    world: World, receiver: Receiver
+) -> None:
+    """P6: more waits for a dead endpoint than memory may hold, and the others go on.
+
+    When it comes back, everything arrives in order from the log.
+    """
+    is_up, total = False, 400
+    receiver.answers["a"] = lambda _: 200 if is_up else 500
+    retry = {"schedule_s": [3.0] * 20, "max_age_s": 3600}
+    await world.subscribe("acme", "sub_a", receiver.url("a"), retry=retry)
+    await world.subscribe("acme", "sub_b", receiver.url("b"))
+    heavy = b'"' + b"x" * 8192 + b'"'
+    records = [
+        world.delivery("acme", "sub_a", n, accepted_at=world.accepted_at)._replace(value=heavy)
+        for n in range(total)
+    ]
+    await world.append(records, transactional_id=f"{world.prefix}-fanout")
+    await world.append(
+        [world.delivery("acme", "sub_b", n, accepted_at=world.accepted_at) for n in range(5)],
+        transactional_id=f"{world.prefix}-fanout",
+    )
+
+    async with world.running(buffer_bytes=1_048_576):
+        await receiver.until(lambda: len(receiver.at("b")) == 5, within_s=ARRIVAL_S)
+        assert receiver.accepted("a") == []
+        is_up = True
+        await receiver.until(lambda: len(receiver.accepted("a")) == total, within_s=ARRIVAL_S)
+
+    assert receiver.accepted("a") == [f"msg_sub_a_{n}" for n in range(total)]
+    assert receiver.accepted("b") == [f"msg_sub_b_{n}" for n in range(5)]
+
+
 async def test_a_delivery_waits_for_the_registry_it_was_matched_by(
     world: World, receiver: Receiver
 ) -> None:

@@ -9,9 +9,10 @@ from chassis.tick import TickProducer
 from deliverer.attempts import Attempter
 from deliverer.delays import DelayReader
 from deliverer.disabling import Disabler
-from deliverer.parts import Attempts, Delays, Disabling, Group, Reader, Subscriptions
+from deliverer.parts import Attempts, Delays, Disabling, Group, Reader, Subscriptions, Sweeps
 from deliverer.registry import Registry
 from deliverer.state import StateReader
+from deliverer.sweep import SweepReader
 from deliverer.ticking import TickWriter
 from tests.fakes.deliverer import (
     FakeAttempts,
@@ -20,6 +21,7 @@ from tests.fakes.deliverer import (
     FakeGroup,
     FakeReader,
     FakeRegistry,
+    FakeSweeps,
     FakeWriter,
 )
 
@@ -33,6 +35,7 @@ from tests.fakes.deliverer import (
         (Group, Ownership, FakeGroup),
         (Reader, StateReader, FakeReader),
         (Subscriptions, Registry, FakeRegistry),
+        (Sweeps, SweepReader, FakeSweeps),
         (TickWriter, TickProducer, FakeWriter),
     ],
 )

@@ -1,6 +1,6 @@
-"""Slots and bytes of one process, shared between partitions."""
+"""Slots of one process, shared between partitions."""
 
-from deliverer.slots import ByteBudget, Slots
+from deliverer.slots import Slots
 
 
 def test_slots_end_at_the_bound() -> None:
@@ -76,36 +76,3 @@ def test_who_left_is_not_woken() -> None:
     slots.release(slots.take("a"))
 
     assert woken == []
-
-
-def test_a_budget_admits_while_it_lasts() -> None:
-    """Below the budget everybody reads, whatever its share."""
-    budget = ByteBudget(100)
-    budget.report(0, 99)
-
-    assert budget.has_room(0)
-    assert budget.has_room(1)
-
-
-def test_a_full_budget_leaves_room_for_those_who_hold_little() -> None:
-    """One partition full of waiting lanes stops itself, not the others."""
-    budget = ByteBudget(100)
-    budget.report(0, 100)
-    budget.report(1, 0)
-
-    assert not budget.has_room(0)
-    assert budget.has_room(1)
-
-    budget.report(1, 25)
-    assert not budget.has_room(1)
-
-
-def test_a_partition_that_moved_away_gives_its_bytes_back() -> None:
-    """Its share is the others' again."""
-    budget = ByteBudget(100)
-    budget.report(0, 100)
-
-    budget.forget(0)
-
-    assert budget.held == 0
-    assert budget.has_room(1)

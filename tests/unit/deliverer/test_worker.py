@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from chassis.kafka import Record
-from deliverer.policy.items import Extent
+from deliverer.policy.items import Extent, Limits
 from deliverer.state import CommittedState
 from schemas.lane_state import TierState, WindowRecord
 from schemas.outcome import Outcome
@@ -390,14 +390,22 @@ async def test_a_defect_in_a_step_ends_the_partition_alone(started: Started) -> 
     assert bench.worker.needs_takeover
 
 
-async def test_a_full_budget_stops_the_log_but_not_the_delay_topics(started: Started) -> None:
-    """What fills it may be lanes whose heads wait there: only they can free it."""
-    bench = await started()
-    bench.parts.budget.report(1, 10_000_000)
-    bench.parts.budget.report(0, 900_000)
+async def test_what_lags_is_read_again(started: Started) -> None:
+    """A lane that cannot take falls back to the log; the sweep's batch feeds it again."""
+    bench = await started(limits=Limits(sweep=True, lane_queue=1, lane_queue_max=1))
+    await bench.feed(*(delivery_record(n) for n in range(4)))
+    bench.attempts.finish(0)
+    await bench.turn()
 
-    assert not bench.worker.has_room()
-    assert bench.worker.can_read_tier(0)
+    target = bench.worker.sweep_target()
+    assert target == 1
+    assert bench.sweeps.wakes > 0
+
+    again = [delivery_record(1), FakeRecord(2), delivery_record(3)]
+    bench.worker.feed_sweep(again, start=target, end=4)  # type: ignore[arg-type]
+    assert bench.worker.sweep_target() is None, "one batch at a time"
+    await bench.turn()
+    assert bench.attempts.sequences == [0, 1]
 
 
 async def test_a_failed_delivery_is_parked_with_the_owners_term(started: Started) -> None:
