@@ -153,16 +153,6 @@ class EgressPolicy:
             return "address"
         return None if self.is_public_port(port) else "port"
 
-    def check_name(self, host: str) -> RefusalReason | None:
-        """Give the reason to refuse looking a name up, or None.
-
-        Internal names are looked up only when the operator permits some network; the caller then
-        lets pass only addresses inside it, since `is_permitted` decides for those names.
-        """
-        if is_internal_name(host) and not self.allow_cidrs:
-            return "dns"
-        return None
-
     def is_public_port(self, port: int) -> bool:
         """Say whether a port may be used on an address that no network of ours permits."""
         if port == HTTPS_PORT or (port == HTTP_PORT and self.allow_http):
@@ -183,11 +173,6 @@ class AdmittedUrl:
     port: int
     target: str
     address: IPAddress | None = None
-
-    @property
-    def is_internal(self) -> bool:
-        """Say whether the host is a name of a private network."""
-        return self.address is None and is_internal_name(self.host)
 
     @property
     def authority(self) -> str:
@@ -219,24 +204,20 @@ def admit_url(url: str, policy: EgressPolicy) -> AdmittedUrl | UrlRefused:
 def check_url(parts: AdmittedUrl, policy: EgressPolicy) -> UrlRefused | None:
     """Judge a parsed URL by the policy.
 
-    The port of an internal name is not judged here: whether it matters depends on the addresses.
+    Names of private networks are refused whatever the operator permits: what they mean depends on
+    where they are looked up. A permitted receiver is named by its address or by a public name.
     """
     if policy.check_scheme(parts.scheme):
         allowed = "https or http" if policy.allow_http else "https"
         return UrlRefused("scheme", f"the scheme must be {allowed}")
-    if parts.scheme == "https" and parts.port == HTTP_PORT and not _is_exempt(parts, policy):
+    is_permitted = parts.address is not None and policy.is_permitted(parts.address)
+    if parts.scheme == "https" and parts.port == HTTP_PORT and not is_permitted:
         return UrlRefused("port", "port 80 is not for https")
     if parts.address is not None:
         return _refusal(policy.check_address(parts.address, parts.port))
-    if policy.check_name(parts.host):
+    if is_internal_name(parts.host):
         return UrlRefused("dns", "the host must be a public name, this one is internal")
-    if not parts.is_internal and not policy.is_public_port(parts.port):
-        return _refusal("port")
-    return None
-
-
-def _is_exempt(parts: AdmittedUrl, policy: EgressPolicy) -> bool:
-    return parts.is_internal or (parts.address is not None and policy.is_permitted(parts.address))
+    return None if policy.is_public_port(parts.port) else _refusal("port")
 
 
 def _refusal(reason: RefusalReason | None) -> UrlRefused | None:

@@ -22,17 +22,24 @@ _TIMER_SLACK_S: Final = 0.002  # loops round their timers
 
 
 class ExchangeEnd(msgspec.Struct, frozen=True):
-    """How one request on one connection ended; `failure` is None once a final head was read."""
+    """How one request on one connection ended; `failure` is None once a final head was read.
 
-    reader: ResponseReader
+    `status` is set exactly then.
+    """
+
     failure: Outcome | None
     detail: str | None
     lasted_s: float
+    has_bytes: bool
+    status: int | None
+    retry_after: str | None
+    webhook_delivery: str | None
+    response: bytes
 
     @property
     def is_unanswered(self) -> bool:
         """Say whether the connection broke before any byte of an answer."""
-        return self.failure is Outcome.CONNECTION_LOST and not self.reader.has_bytes
+        return self.failure is Outcome.CONNECTION_LOST and not self.has_bytes
 
 
 class Connection(asyncio.Protocol):
@@ -45,6 +52,7 @@ class Connection(asyncio.Protocol):
         self._on_closed = on_closed
         self._transport: asyncio.Transport | None = None
         self._poll: select.poll | None = None
+        # Kept from exchange to exchange; a future says that one is running.
         self._reader: ResponseReader | None = None
         self._done: asyncio.Future[ExchangeEnd] | None = None
         # Armed once and moved on when it fires too early, so that quick exchanges share one timer.
@@ -60,7 +68,7 @@ class Connection(asyncio.Protocol):
     @property
     def is_idle(self) -> bool:
         """Say whether a request may be sent now."""
-        return self._transport is not None and not self._is_closing and self._reader is None
+        return self._transport is not None and not self._is_closing and self._done is None
 
     def has_unread_bytes(self) -> bool:
         """Ask the kernel whether something arrived that the event loop has not read yet.
@@ -75,8 +83,11 @@ class Connection(asyncio.Protocol):
         `deadline` is a time of the loop's clock; the transport buffers at most this one request.
         """
         assert self._transport is not None
-        assert self._reader is None
-        self._reader = ResponseReader()
+        assert self._done is None
+        if self._reader is None:
+            self._reader = ResponseReader()
+        else:
+            self._reader.reset()
         self._done = done = self._loop.create_future()
         self._started = self._loop.time()
         self._blank_room = _BLANK_BYTES_MAX
@@ -93,7 +104,8 @@ class Connection(asyncio.Protocol):
     def abort(self) -> None:
         """Close at once and forget a running exchange, whose future is the caller's to drop."""
         self._is_closing = True
-        self._reader = None
+        self._done = None
+        self._drop_reader()
         self._stop_timer()
         if self._transport is not None:
             self._transport.abort()
@@ -110,7 +122,7 @@ class Connection(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         """Feed the answer; bytes without a request end the connection."""
         reader = self._reader
-        if reader is None:
+        if reader is None or self._done is None:
             self._hear_unasked(data)
             return
         had_status = reader.status is not None
@@ -123,7 +135,7 @@ class Connection(asyncio.Protocol):
 
     def eof_received(self) -> bool:
         """End the exchange, if any; the transport then closes itself."""
-        if self._reader is not None:
+        if self._reader is not None and self._done is not None:
             self._reader.end()
             self._finish(Outcome.CONNECTION_LOST, "the receiver closed the connection")
         self._is_closing = True
@@ -133,11 +145,12 @@ class Connection(asyncio.Protocol):
         """End the exchange, if any, and tell the owner."""
         self._is_closing = True
         self._poll = None
-        if self._reader is not None:
+        if self._done is not None:
             if isinstance(exc, OSError) and is_local_fault(exc):
                 self._finish(Outcome.LOCAL_FAULT, describe_os_error(exc))
             else:
                 self._finish(Outcome.CONNECTION_LOST, _describe_loss(exc))
+        self._drop_reader()
         self._stop_timer()
         self._transport = None
         self._on_closed(self)
@@ -168,7 +181,7 @@ class Connection(asyncio.Protocol):
 
     def _on_timer(self) -> None:
         self._timer = None
-        if self._reader is None:
+        if self._done is None:
             return
         if self._deadline - self._loop.time() > _TIMER_SLACK_S:
             self._set_deadline(self._deadline)
@@ -179,8 +192,7 @@ class Connection(asyncio.Protocol):
         reader, done = self._reader, self._done
         assert reader is not None
         assert done is not None
-        self._reader = self._done = None
-        reader.release()
+        self._done = None
         if reader.status is not None:
             failure = detail = None
         elif reader.error is not None:
@@ -188,8 +200,22 @@ class Connection(asyncio.Protocol):
         if not reader.is_reusable:
             self.abort()
         if not done.done():
-            lasted_s = self._loop.time() - self._started
-            done.set_result(ExchangeEnd(reader, failure, detail, lasted_s))
+            end = ExchangeEnd(
+                failure,
+                detail,
+                self._loop.time() - self._started,
+                reader.has_bytes,
+                reader.status,
+                reader.retry_after,
+                reader.webhook_delivery,
+                reader.body,
+            )
+            done.set_result(end)
+
+    def _drop_reader(self) -> None:
+        if self._reader is not None:
+            self._reader.release()
+            self._reader = None
 
 
 def _describe_loss(exc: Exception | None) -> str:

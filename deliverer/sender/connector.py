@@ -2,9 +2,8 @@
 
 Every address a name resolves to is checked, and one forbidden address refuses them all: a name that
 points at something public and something private is an attack or a mistake. Then a number is
-connected to, so nothing is looked up a second time. An internal name (`localhost`, `*.svc`) is
-different: it may only reach networks that the operator permits, and its other addresses are left
-out.
+connected to, so nothing is looked up a second time. Names of private networks (`localhost`,
+`*.svc`) are never looked up.
 """
 
 import asyncio
@@ -102,8 +101,8 @@ class Connector:
         literal = parse_address(host)
         if literal is not None:
             return self._judge((literal,), port)
-        if reason := self._policy.check_name(host):
-            return blocked(reason)
+        if is_internal_name(host):
+            return blocked("dns")
         try:
             async with asyncio.timeout_at(deadline):
                 answer = await self._resolver.resolve(host)
@@ -112,9 +111,6 @@ class Connector:
         if isinstance(answer, NameFailed):
             outcome = Outcome.LOCAL_FAULT if answer.is_local else Outcome.DNS_ERROR
             return ConnectFailed(outcome, answer.detail)
-        if is_internal_name(host):
-            permitted = tuple(filter(self._policy.is_permitted, answer.addresses))
-            return permitted or blocked("address")
         return self._judge(answer.addresses, port)
 
     def _judge(

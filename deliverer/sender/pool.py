@@ -13,7 +13,8 @@ from typing import Final
 from deliverer.sender.connection import Connection
 
 IDLE_S_MAX: Final = 90.0
-IDLE_PER_ENDPOINT_MAX: Final = 32
+# As many as one endpoint may plausibly have in flight: what is dropped here is dialled again at once.
+IDLE_PER_ENDPOINT_MAX: Final = 256
 IDLE_MAX: Final = 2_000
 _SWEEP_S: Final = 10.0
 

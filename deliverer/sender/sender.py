@@ -118,8 +118,7 @@ class HttpSender:
         return end
 
     def _result(self, end: ExchangeEnd, started: float, *, is_reused: bool) -> AttemptResult:
-        reader = end.reader
-        if end.failure is not None or reader.status is None:
+        if end.status is None:
             return AttemptResult(
                 outcome=end.failure or Outcome.CONNECTION_LOST,
                 detail=end.detail,
@@ -127,11 +126,11 @@ class HttpSender:
                 duration_ms=self._since(started),
             )
         return AttemptResult(
-            outcome=outcome_of(reader.status),
-            status=reader.status,
-            retry_after=reader.retry_after,
-            webhook_delivery=reader.webhook_delivery,
-            response=reader.body,
+            outcome=outcome_of(end.status),
+            status=end.status,
+            retry_after=end.retry_after,
+            webhook_delivery=end.webhook_delivery,
+            response=end.response,
             is_reused=is_reused,
             duration_ms=self._since(started),
         )

@@ -135,30 +135,16 @@ async def test_a_changed_answer_is_judged_at_each_connect(receivers: Receivers) 
     assert net.dialled == ["93.184.215.14"]
 
 
-async def test_an_internal_name_reaches_permitted_networks_only(receivers: Receivers) -> None:
-    """Its other addresses are left out; without a permitted one it is blocked."""
-    port = await receivers.start(_answer)
-    net = FakeNet({"localhost": ["::1", "127.0.0.1"], "db": ["93.184.215.14"]}, port)
-    sender = net.sender(LAB)
-
-    reached = await sender.send(request(port, host="localhost"))
-    refused = await sender.send(request(443, host="db"))
-    await sender.close()
-
-    assert reached.outcome is Outcome.DELIVERED
-    assert (refused.outcome, refused.blocked_reason) == (Outcome.BLOCKED, "address")
-    assert net.dialled == ["127.0.0.1"]
-
-
-async def test_the_real_resolver_serves_the_sender(receivers: Receivers) -> None:
-    """`localhost` comes from the hosts file; only its permitted address is used."""
+async def test_an_internal_name_is_never_looked_up(receivers: Receivers) -> None:
+    """Whatever the operator permits, and although it leads to a permitted address here."""
     port = await receivers.start(_answer)
     sender = HttpSender(LAB)
 
     result = await sender.send(request(port, host="localhost"))
     await sender.close()
 
-    assert result.outcome is Outcome.DELIVERED
+    assert (result.outcome, result.blocked_reason) == (Outcome.BLOCKED, "dns")
+    assert receivers.connections == 0
 
 
 async def test_two_policies_share_no_connection(receivers: Receivers) -> None:

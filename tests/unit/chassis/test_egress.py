@@ -232,14 +232,22 @@ def test_every_trick_is_refused_for_its_reason(url: str, reason: str) -> None:
 @pytest.mark.parametrize(
     "url",
     [
-        "http://127.0.0.1:9092/", "http://localhost:22/", "http://api.ns.svc.cluster.local/",
-        "https://10.1.2.3:80/", "http://receiver:8080/", "http://example.com/",
-        "https://[fd00:1::5]:1/",
+        "http://127.0.0.1:9092/", "http://127.0.0.1:22/", "https://10.1.2.3:80/",
+        "http://example.com/", "https://[fd00:1::5]:1/",
     ],
 )  # fmt: skip
 def test_permitted_networks_and_http_open_what_the_operator_named(url: str) -> None:
-    """Inside a permitted network any port goes; internal names are left to the look-up."""
+    """Inside a permitted network any port goes, for a host given as an address."""
     assert isinstance(admit_url(url, LAB), AdmittedUrl)
+
+
+@pytest.mark.parametrize("url", REFUSED["names of private networks"][1])
+def test_no_permit_opens_names_of_private_networks(url: str) -> None:
+    """They mean something else on every host, so no network makes them admissible."""
+    refused = admit_url(url, EgressPolicy.of(allow_http=True, allow_cidrs=["0.0.0.0/0", "::/0"]))
+
+    assert isinstance(refused, UrlRefused)
+    assert refused.reason == "dns"
 
 
 @pytest.mark.parametrize(

@@ -38,7 +38,7 @@ async def test_an_answer_ends_the_exchange_and_leaves_the_connection_idle() -> N
     wire.connection.data_received(OK[20:])
 
     assert done.result().failure is None
-    assert done.result().reader.status == 200
+    assert done.result().status == 200
     assert wire.connection.is_idle
     assert wire.transport.written == [b"POST"]
 
@@ -90,7 +90,7 @@ async def test_a_missing_body_is_waited_for_one_second() -> None:
     assert not done.done()
     wire.loop.advance(0.2)
 
-    assert (done.result().failure, done.result().reader.status) == (None, 200)
+    assert (done.result().failure, done.result().status) == (None, 200)
     assert wire.transport.is_aborted
 
 

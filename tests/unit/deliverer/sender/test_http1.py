@@ -214,3 +214,47 @@ def test_a_damaged_answer_never_gets_another_status(at: int, byte: int, step: in
     reader = _read(*(data[at : at + step] for at in range(0, len(data), step)))
 
     assert reader.status is None or 200 <= reader.status <= 599
+
+
+_PIECE = st.sampled_from(
+    [
+        OK,
+        b"HTTP/1.1 204 No Content\r\nRetry-After: 7\r\n\r\n",
+        b"HTTP/1.1 100 Continue\r\n\r\n" * 5 + OK,
+        b"HTTP/1.1 103 Early\r\nWebhook-Delivery: disable\r\n\r\n" + OK,
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\nX: y\r\n\r\n",
+        b"HTTP/1.1 503 No\r\nContent-Length: 2\r\nWebhook-Delivery: abort-message\r\n\r\nno",
+        b"HTTP/1.0 200 OK\r\nContent-Length: 2\r\n\r\nok",
+        b"\r\n" + OK,
+        b"<html>",
+        OK + b"x",
+    ]
+)
+
+
+def _seen(reader: ResponseReader) -> tuple[object, ...]:
+    return (
+        reader.status,
+        reader.error,
+        reader.body,
+        reader.retry_after,
+        reader.webhook_delivery,
+        reader.is_done,
+        reader.is_reusable,
+    )
+
+
+@given(st.lists(_PIECE, max_size=5), st.integers(1, 40))
+def test_a_reader_that_is_used_again_reads_like_a_new_one(answers: list[bytes], step: int) -> None:
+    """Nothing of one answer is left for the next on a kept connection."""
+    kept = ResponseReader()
+    for answer in answers:
+        parts = [answer[at : at + step] for at in range(0, len(answer), step)]
+        for part in parts:
+            kept.feed(part)
+            if kept.is_done:
+                break
+        assert _seen(kept) == _seen(_read(*parts))
+        if not kept.is_reusable:
+            break
+        kept.reset()
