@@ -37,9 +37,10 @@ fault: $(VENV)/.ready ## Long fault runs: brokers and processes killed, stopped 
 bench: $(VENV)/.ready ## Benchmarks as ratios beside a bare loop; writes bench/results.json
 	@$(BIN)/python -m bench
 
-generate: $(VENV)/.ready ## Write what is generated: JSON Schemas, docs/settings.md
+generate: $(VENV)/.ready ## Write what is generated: JSON Schemas, docs/settings.md, the chart's values and schema
 	@$(BIN)/python -m schemas.json_schemas
 	@$(BIN)/python -m hooklane.settings_docs
+	@$(BIN)/python -m tools.chart
 
 clean: ## Remove the virtual environment and caches
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis build dist *.egg-info
