@@ -13,7 +13,7 @@ from typing import Final
 from deliverer.sender.connection import Connection
 
 IDLE_S_MAX: Final = 90.0
-# As many as one endpoint may plausibly have in flight: what is dropped here is dialled again at once.
+# As many as one endpoint may have in flight: what is dropped is dialled again at once.
 IDLE_PER_ENDPOINT_MAX: Final = 256
 IDLE_MAX: Final = 2_000
 _SWEEP_S: Final = 10.0
