@@ -18,6 +18,7 @@ from chassis.settings import AdminSettings, KafkaSettings, TopicsSettings
 from fanout.service import build
 from fanout.settings import FanoutLimits, FanoutSettings
 from schemas.delivery import DeliveryEnvelope, decode_delivery
+from schemas.event_types import EVENT_TYPES_SUBSCRIBER, event_type_key
 from schemas.registry import registry_key
 from schemas.topics import partition_of, plan, topic_name
 
@@ -78,6 +79,19 @@ class World:
         }
         key = registry_key(subscriber, "subscription", subscription)
         place = partition_of(subscriber.encode(), PARTITIONS)
+        await self.append([Record(self.topic("registry"), place, key, orjson.dumps(document))])
+
+    async def define(self, name: str, **fields: object) -> None:
+        """Write an event type into the registry."""
+        document = {
+            "name": name,
+            "version": 1,
+            "created_at": "2026-01-02T03:04:05.678Z",
+            "updated_at": "2026-01-02T03:04:05.678Z",
+            **fields,
+        }
+        place = partition_of(EVENT_TYPES_SUBSCRIBER.encode(), PARTITIONS)
+        key = event_type_key(name)
         await self.append([Record(self.topic("registry"), place, key, orjson.dumps(document))])
 
     def event(
