@@ -54,16 +54,7 @@ async def build(settings: DelivererSettings) -> Sequence[Component]:
         ca_file=settings.egress.ca_file,
         on_connection=lambda is_reused: metrics.connections[is_reused].inc(),
     )
-    delays = DelayReader(
-        lambda: kafka.consumer(settings.kafka, client_id=f"{CLIENT_ID}-delays"),
-        topics=names.tiers,
-        log=logs.get("delays"),
-    )
-    sweeps = SweepReader(
-        lambda: kafka.consumer(settings.kafka, client_id=f"{CLIENT_ID}-sweep"),
-        topic=names.deliveries,
-        log=logs.get("sweep"),
-    )
+    delays, sweeps = _log_readers(settings, names)
     slots = Slots(settings.deliverer.max_in_flight)
     metrics.in_flight.set_function(lambda: slots.in_flight)
     parts = Parts(
@@ -127,6 +118,20 @@ def limits_of(settings: DelivererSettings) -> Limits:
         tier_ahead_bytes=share // (4 * len(TIERS)),
         sweep=True,
     )
+
+
+def _log_readers(settings: DelivererSettings, names: TopicNames) -> tuple[DelayReader, SweepReader]:
+    delays = DelayReader(
+        lambda: kafka.consumer(settings.kafka, client_id=f"{CLIENT_ID}-delays"),
+        topics=names.tiers,
+        log=logs.get("delays"),
+    )
+    sweeps = SweepReader(
+        lambda: kafka.consumer(settings.kafka, client_id=f"{CLIENT_ID}-sweep"),
+        topic=names.deliveries,
+        log=logs.get("sweep"),
+    )
+    return delays, sweeps
 
 
 class _Reading(NamedTuple):
