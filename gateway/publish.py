@@ -91,8 +91,8 @@ class _Waiter:
         if self.outcome is None:
             self.outcome = outcome
             self.request.left -= 1
-            if self.request.left == 0 and not self.request.done.done():
-                self.request.done.set_result(None)
+            if self.request.left == 0:
+                self.request.expire()
 
 
 class _Request:
@@ -103,6 +103,11 @@ class _Request:
     def __init__(self, left: int) -> None:
         self.left = left
         self.done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+    def expire(self) -> None:
+        """Wait no longer: all is known, or the deadline has passed."""
+        if not self.done.done():
+            self.done.set_result(None)
 
 
 class _Line:
@@ -202,12 +207,11 @@ class BatchingPublisher:
         waiters = [_Waiter(record, request) for record in records]
         for waiter in waiters:
             self._enqueue(waiter)
+        timer = asyncio.get_running_loop().call_later(self._deadline_s, request.expire)
         try:
-            async with asyncio.timeout(self._deadline_s):
-                await request.done
-        except TimeoutError:
-            pass  # what has no outcome gets one below
+            await request.done
         finally:
+            timer.cancel()
             for waiter in waiters:
                 if waiter.outcome is None:
                     self._lines[waiter.record.partition].waiters.pop(id(waiter), None)

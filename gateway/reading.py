@@ -39,9 +39,12 @@ async def read_body(request: web.Request, *, body_bytes_max: int, timeout_s: flo
     declared = request.content_length
     if declared is not None and declared > body_bytes_max:
         raise RefusedError(_too_large(body_bytes_max))
+    content = request.content
     try:
+        if content.is_eof():  # most bodies came with their head: no timer is needed
+            return await _collect(content, body_bytes_max)
         async with asyncio.timeout(timeout_s):
-            return await _collect(request.content, body_bytes_max)
+            return await _collect(content, body_bytes_max)
     except TimeoutError:
         detail = f"the body did not arrive within {timeout_s:g} s"
         raise RefusedError(Problem(Code.TIMEOUT, detail)) from None
