@@ -11,7 +11,7 @@ from deliverer.policy.items import (
 )
 from deliverer.policy.lagging import give_back
 from deliverer.policy.lanes import Lane, Step
-from deliverer.policy.outcome import Again, Dead, Delivered, Retry, decide
+from deliverer.policy.outcome import Again, Dead, Delivered, Retry, decide, is_suspect
 from deliverer.policy.partition import Partition
 from deliverer.policy.retry import back_off_ms, due_at
 from deliverer.policy.roster import Seat
@@ -37,6 +37,7 @@ def finish(p: Partition, attempt: Attempt, report: AttemptReport, now: int) -> l
     back_off = back_off_ms(report.status, report.retry_after_ms)
     if back_off:
         seat.not_before = max(seat.not_before, now + back_off)
+    seat.is_suspect = is_suspect(report.outcome, seat.is_suspect)
     next_at = _apply(p, seat, lane, attempt=attempt, report=report, now=now)
     _log(p, attempt, report, next_at=next_at)
     notices = _notices(seat, report)

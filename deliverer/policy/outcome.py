@@ -97,3 +97,11 @@ def decide(report: AttemptReport, *, is_expired: bool, is_exhausted: bool) -> De
     if is_exhausted:
         return EXHAUSTED
     return EXPIRED if is_expired else RETRY
+
+
+def is_suspect(outcome: Outcome, was_suspect: bool) -> bool:
+    """Ask whether a subscription is a suspect after an attempt: its last one failed."""
+    verdict = VERDICTS[outcome]
+    if verdict is Verdict.NOT_MADE:
+        return was_suspect
+    return verdict is not Verdict.SUCCESS

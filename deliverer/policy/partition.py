@@ -59,6 +59,7 @@ class Partition:
         "tiers",
         "tombs",
         "touched",
+        "tried",
         "waiting",
         "window",
     )
@@ -95,6 +96,7 @@ class Partition:
         self.idle: dict[str, Lane] = {}
         self.waiting: dict[tuple[int, int], tuple[int, Lane, Parked]] = {}
         self.in_flight = 0
+        self.tried = 0
         self.buffered_bytes = 0
         self.counts = Counts()
 

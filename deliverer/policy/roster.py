@@ -18,12 +18,14 @@ class Seat:
     """One subscription's place: its lanes, its attempts out, and until when it must wait.
 
     `not_before` is asked for by the receiver (Retry-After); `stopped_epoch` is the lane epoch in
-    which it asked to be disabled: nothing starts until the registry shows a later one (R4).
+    which it asked to be disabled: nothing starts until the registry shows a later one (R4). A
+    suspect's last attempt failed: it takes turns with its like.
     """
 
     __slots__ = (
         "in_flight",
         "is_listed",
+        "is_suspect",
         "lanes",
         "not_before",
         "policy",
@@ -42,6 +44,7 @@ class Seat:
         self.not_before = 0
         self.stopped_epoch = NEVER_STOPPED
         self.is_listed = False
+        self.is_suspect = False
         self.timer_at: int | None = None
 
     def accepts(self, now: int) -> bool:
@@ -66,12 +69,17 @@ class Seat:
 
 
 class Roster:
-    """The ring of subscriptions that may start something, and the timers that bring one back."""
+    """The rings of subscriptions that may start something, and the timers that bring one back.
 
-    __slots__ = ("_count", "_timers", "ring")
+    Suspects have a ring of their own, so that thousands of dead receivers that wait for their few
+    slots are not walked over each time a healthy one starts.
+    """
+
+    __slots__ = ("_count", "_timers", "ring", "suspects")
 
     def __init__(self) -> None:
         self.ring: deque[Seat] = deque()
+        self.suspects: deque[Seat] = deque()
         self._timers: list[tuple[int, int, Seat]] = []
         self._count = 0
 
@@ -80,15 +88,13 @@ class Roster:
         if not lane.is_ready:
             lane.is_ready = True
             seat.ready.append(lane)
-        if not seat.is_listed:
-            seat.is_listed = True
-            self.ring.append(seat)
+        self.relist(seat)
 
     def relist(self, seat: Seat) -> None:
         """List a subscription again if one of its lanes is ready."""
         if seat.ready and not seat.is_listed:
             seat.is_listed = True
-            self.ring.append(seat)
+            (self.suspects if seat.is_suspect else self.ring).append(seat)
 
     def reopen(self, seat: Seat) -> None:
         """List every lane of a subscription that has something to start."""

@@ -1,5 +1,6 @@
 """Decide which attempt starts next (A1), and what a lane does that does not accept (T4)."""
 
+from collections import deque
 from collections.abc import Callable
 
 from deliverer.policy.items import Attempt, Parked
@@ -8,6 +9,9 @@ from deliverer.policy.lanes import Lane, Phase, Step
 from deliverer.policy.partition import Partition
 from deliverer.policy.roster import Seat
 from deliverer.policy.writing import expire_first, expire_parked, park_again
+
+SUSPECTS_FIRST = 5  # every fifth attempt, so that a busy partition still retries
+REFUSALS_MAX = 16  # who is refused shares its reason with its like: the slots are full
 
 
 def next_start(
@@ -19,11 +23,31 @@ def next_start(
     """
     if not p.is_confirmed:
         return None
-    ring = p.roster.ring
+    rings = [p.roster.ring, p.roster.suspects]
+    if p.tried % SUSPECTS_FIRST == 0:
+        rings.insert(0, p.roster.suspects)
+    p.tried += 1
+    for ring in rings:
+        attempt = _first_of(p, ring, now, admits)
+        if attempt is not None:
+            return attempt
+    return None
+
+
+def _first_of(
+    p: Partition, ring: deque[Seat], now: int, admits: Callable[[str], bool] | None
+) -> Attempt | None:
+    refusals = 0
     for _ in range(len(ring)):
         seat = ring.popleft()
+        if seat.is_suspect and ring is p.roster.ring:  # it failed while it stood in line
+            p.roster.suspects.append(seat)
+            continue
         if admits is not None and not admits(seat.subscription):
             ring.append(seat)
+            refusals += 1
+            if refusals == REFUSALS_MAX:
+                return None
             continue
         seat.is_listed = False
         attempt = _turn(p, seat, now)

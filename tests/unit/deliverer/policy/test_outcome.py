@@ -13,6 +13,7 @@ from deliverer.policy.outcome import (
     VERDICTS,
     Decision,
     decide,
+    is_suspect,
 )
 from schemas.outcome import Outcome
 from tests.unit.deliverer.policy.build import report
@@ -55,3 +56,11 @@ def test_a_failure_without_attempts_or_age_left_is_given_up() -> None:
     assert decide(failed, is_expired=False, is_exhausted=True) is EXHAUSTED
     assert decide(failed, is_expired=True, is_exhausted=False) is EXPIRED
     assert decide(failed, is_expired=True, is_exhausted=True) is EXHAUSTED
+
+
+def test_a_suspect_is_one_whose_last_attempt_failed() -> None:
+    """A fault of ours says nothing about the receiver."""
+    assert is_suspect(Outcome.TIMEOUT, False)
+    assert not is_suspect(Outcome.DELIVERED, True)
+    assert is_suspect(Outcome.LOCAL_FAULT, True)
+    assert not is_suspect(Outcome.CANCELLED, False)

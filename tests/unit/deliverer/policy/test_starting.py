@@ -185,3 +185,41 @@ def test_the_ring_waits_until_retry_after_is_over() -> None:
     assert early is None
     assert at == NOW + 60_000
     assert start(made, NOW + 60_000).delivery.sequence == 1
+
+
+def test_refused_suspects_are_not_walked_over_for_ever() -> None:
+    """A thousand dead receivers that wait for their slots cost a healthy start nothing."""
+    names = [f"dead{i}" for i in range(100)]
+    made = machine(Registry(dict.fromkeys([*names, "fine"], LOOSE)))
+    feed(made, *(delivery(i, f"{name}/0") for i, name in enumerate(names)))
+    running = [start(made) for _ in names]
+    feed(made, *(delivery(100 + i, f"{name}/0") for i, name in enumerate([*names, "fine"])))
+    for attempt in running:
+        end(made, attempt, Outcome.TIMEOUT)
+    asked = []
+
+    def admits(name: str) -> bool:
+        asked.append(name)
+        return name == "fine"
+
+    attempt = made.next_start(NOW, admits=admits)
+
+    assert attempt is not None
+    assert attempt.delivery.subscription == "fine"
+    assert len(asked) <= 40
+
+
+def test_suspects_get_their_share_of_turns() -> None:
+    """A busy partition still retries: every fifth attempt looks at the suspects first."""
+    made = machine(Registry(bad=LOOSE, good=LOOSE))
+    feed(made, *(delivery(i, "bad/0") for i in range(3)))
+    end(made, start(made), Outcome.TIMEOUT)
+    feed(made, *(delivery(3 + i, "good/0") for i in range(20)))
+    order = []
+    for _ in range(10):
+        attempt = start(made)
+        order.append(attempt.delivery.subscription)
+        if attempt.delivery.subscription == "good":
+            end(made, attempt)
+
+    assert order.count("bad") == 2
