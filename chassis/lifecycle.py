@@ -26,7 +26,7 @@ from typing import Protocol, TypeVar, runtime_checkable
 import orjson
 from structlog.typing import FilteringBoundLogger
 
-from chassis import logs
+from chassis import collector, logs
 from chassis.admin import AdminServer
 from chassis.metrics import product_version
 from chassis.refusal import SettingsError, StartRefused
@@ -281,6 +281,7 @@ async def _live(settings: S, build: Build[S], name: str) -> int:
     except StartRefused as error:
         log.error("process.refused", reason=str(error))  # noqa: TRY400 - one line, no traceback
         return EXIT_REFUSED
+    collector.spare()
     return await run(components, shutdown_s=settings.lifecycle.shutdown_s, log=log)
 
 
