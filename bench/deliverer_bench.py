@@ -10,8 +10,8 @@ from bench.workload import DATA
 from chassis.clock import SystemClock
 
 ROUNDS = 5
-DELIVERIES = 5_000
-BARE_REQUESTS = 3_000
+DELIVERIES = 4_000
+BARE_REQUESTS = 2_000
 LANES = 64
 SETTLE_S = 0.3
 

@@ -13,7 +13,7 @@ from chassis import kafka
 from chassis.kafka import Record
 
 ROUNDS = 5
-DELIVERIES = 30_000
+DELIVERIES = 10_000
 SETTLE_S = 0.2
 POLL_S = 0.03
 

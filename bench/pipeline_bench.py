@@ -8,7 +8,7 @@ from bench.stand import Machine, Stand
 from bench.workload import Subscriber
 
 ROUNDS = 4
-DELIVERIES = 10_000
+DELIVERIES = 4_000
 BATCH = 100
 CONNECTIONS = 4
 SETTLE_S = 0.5
