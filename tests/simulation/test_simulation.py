@@ -10,7 +10,7 @@ from tests.simulation.world import Broken, Rules
 
 SEEDS = 300
 BATCH = 50
-ABLATION_SEEDS = 300
+ABLATION_SEEDS = 3_000  # stops at the first failure; the rarest come twice in 1,000 runs
 
 
 @pytest.mark.parametrize("first", range(0, SEEDS, BATCH))
