@@ -4,6 +4,7 @@ import asyncio
 import signal
 from collections import Counter
 
+import aiohttp
 import pytest
 
 from tests.e2e.log import header, read_topic
@@ -79,7 +80,7 @@ async def test_a_killed_gateway_kept_its_word(stack: Stack) -> None:
         for number in range(10_000):
             try:
                 accepted.append(await stack.publish("acme", number))
-            except (OSError, AssertionError):
+            except (aiohttp.ClientError, OSError, AssertionError):
                 return
             if len(accepted) == 200:
                 gateway.signal(signal.SIGKILL)
