@@ -87,7 +87,7 @@ def _within(operands: list[object]) -> Operator:
             or (has_true and found.has_true)
             or (has_false and found.has_false)
             or found.has_any_text(texts)
-            or any(found.has_number(number) for number in numbers)
+            or found.has_any_number(numbers)
         )
 
     return Operator(holds, holds_among)

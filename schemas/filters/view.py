@@ -65,6 +65,12 @@ class Elements:
         at = bisect_left(self.numbers, wanted)
         return at < len(self.numbers) and self.numbers[at] == wanted
 
+    def has_any_number(self, wanted: frozenset[Number]) -> bool:
+        """Whether a number equals one of them; costs as much as the fewer of both."""
+        if len(self.numbers) <= len(wanted):
+            return not wanted.isdisjoint(self.numbers)
+        return any(self.has_number(number) for number in wanted)
+
     def has_text(self, wanted: str) -> bool:
         """Whether a string equals it."""
         at = bisect_left(self.texts, wanted)
@@ -133,41 +139,40 @@ class EventView:
         """Follow the rest of a path through every element of an array."""
         places: list[object] = [array]
         for name, index in segments:
-            found: list[object] = []
-            ahead = places
-            while ahead:
-                if not self._charge(len(ahead)):
-                    return _REFUSED
-                inside: list[object] = []
-                for place in ahead:
-                    if isinstance(place, dict):
-                        if name in place:
-                            found.append(place[name])
-                    elif isinstance(place, list):
-                        if index is None:
-                            inside += place
-                        elif index < len(place):
-                            found.append(place[index])
-                ahead = inside
-            places = found
+            ahead: list[object] | None = places
+            if index is None:
+                ahead = self._unfold(places)
+            elif not self._charge(len(places)):
+                ahead = None
+            if ahead is None:
+                return _REFUSED
+            found = (_step(place, name, index) for place in ahead)
+            places = [place for place in found if place is not MISSING]
         return self._elements(places) if places else MISSING
 
     def _elements(self, places: list[object]) -> object:
-        """Collect what is no array, out of arrays in arrays too."""
+        flat = self._unfold(places)
+        return _REFUSED if flat is None else Elements(flat)
+
+    def _unfold(self, places: list[object]) -> list[object] | None:
+        """Put the elements of arrays in their place, of arrays in arrays too; None if refused."""
+        if not self._charge(len(places)):
+            return None
         flat: list[object] = []
         while places:
-            if not self._charge(len(places)):
-                return _REFUSED
             inside: list[object] = []
             for place in places:
-                if isinstance(place, list):
+                if not isinstance(place, list):
+                    flat.append(place)
+                elif self._charge(len(place)):
                     inside += place
                 else:
-                    flat.append(place)
+                    return None
             places = inside
-        return Elements(flat)
+        return flat
 
     def _charge(self, elements: int) -> bool:
+        """Pay before elements are copied, so that what is refused costs nothing."""
         if elements > self._budget:
             return False
         self._budget -= elements
@@ -181,6 +186,14 @@ class EventView:
 
 _NULL = Missing()
 _REFUSED = Missing()
+
+
+def _step(place: object, name: str, index: int | None) -> object:
+    if isinstance(place, dict):
+        return place.get(name, MISSING)
+    if isinstance(place, list) and index is not None and index < len(place):
+        return place[index]
+    return MISSING
 
 
 def _begins(ordered: list[str], prefix: str) -> bool:
