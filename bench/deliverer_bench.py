@@ -46,7 +46,7 @@ async def measure(machine: Machine, *, partitions: int) -> list[Figure]:
             bare.append(await _post(client))
         assert client is not None
         await machine.children.stop(client)
-    await stand.stop()
+    await stand.stop_all_but()
     return _figures(ours[1:], bare[1:], partitions)
 
 

@@ -149,9 +149,13 @@ class Stand:
         return children
 
     async def stop(self, *services: str) -> None:
-        """End services, all by default."""
-        for name in services or tuple(self._running):
+        """End services."""
+        for name in services:
             await self.machine.children.stop(self._running.pop(name))
+
+    async def stop_all_but(self, *kept: str) -> None:
+        """End what a benchmark does not want beside it."""
+        await self.stop(*(name for name in tuple(self._running) if name not in kept))
 
     def post(self, path: str, body: bytes) -> bytes:
         """Write an authorized request to the gateway."""
