@@ -243,7 +243,7 @@ class Owner:
         world = self.world
         if len(self.running) >= world.slots:
             return
-        attempt = self.machine.next_start(world.now)
+        attempt = self.machine.next_start(world.now, admits=lambda _: world.r.random() < 0.9)
         if attempt is None:
             return
         self._judge_start(attempt)
