@@ -40,18 +40,6 @@ class FanoutMetrics:
         self.quarantined = {
             reason: quarantined.labels("fanout", reason.value) for reason in QuarantineReason
         }
-        violations = Counter(
-            "hooklane_schema_violations", "Events that break the schema of their type.", ["mode"],
-            registry=registry,
-        )  # fmt: skip
-        self.schema_violations = {mode: violations.labels(mode) for mode in SCHEMA_MODES}
-        faults = Counter(
-            "hooklane_fanout_rule_faults",
-            "Filters and schemas read that do not compile; events too costly for a filter.",
-            ["kind"],
-            registry=registry,
-        )
-        self.rule_faults = {kind: faults.labels(kind) for kind in FAULTS}
         commits = Counter(
             "hooklane_commits", "Ticks by how they ended.", ["result"], registry=registry
         )
@@ -70,6 +58,24 @@ class FanoutMetrics:
             "The broker's clock against ours, as far as no delay explains it.",
             registry=registry,
         )
+        self._rules(registry)
+        self._gauges(registry)
+
+    def _rules(self, registry: CollectorRegistry) -> None:
+        violations = Counter(
+            "hooklane_schema_violations", "Events that break the schema of their type.", ["mode"],
+            registry=registry,
+        )  # fmt: skip
+        self.schema_violations = {mode: violations.labels(mode) for mode in SCHEMA_MODES}
+        faults = Counter(
+            "hooklane_fanout_rule_faults",
+            "Filters and schemas read that do not compile; events too costly for a filter.",
+            ["kind"],
+            registry=registry,
+        )
+        self.rule_faults = {kind: faults.labels(kind) for kind in FAULTS}
+
+    def _gauges(self, registry: CollectorRegistry) -> None:
         self._lag = Gauge(
             "hooklane_consumer_lag_records", "Events not yet fanned out.", ["topic"],
             registry=registry,
