@@ -1,42 +1,22 @@
 """The command line. Each command imports what it needs when it runs: `--help` stays quick."""
 
 import importlib
-import sys
-from collections.abc import Callable, Sequence
-from functools import wraps
-from typing import Literal, ParamSpec
+from collections.abc import Sequence
 
 import click
 
-from hooklane import surroundings
-from hooklane.exits import FAILURE, INTERRUPTED, CommandFailed
+from hooklane import cli_api, cli_checks, surroundings
+from hooklane.ending import ends, output_option
+from hooklane.exits import FAILURE, CommandFailed
+from hooklane.output import Form
 
-P = ParamSpec("P")
 PASS_ARGUMENTS = {"ignore_unknown_options": True, "help_option_names": []}
 PORT = click.IntRange(0, 65535)
-FORM = click.Choice(["table", "json"])
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line; the entry point of the console script."""
     commands.main(args=arguments, prog_name="hooklane")
-
-
-def ends(command: Callable[P, int]) -> Callable[P, None]:
-    """Turn a command's result or CommandFailed into the exit code, its line into stderr."""
-
-    @wraps(command)
-    def run(*args: P.args, **kwargs: P.kwargs) -> None:
-        try:
-            code = command(*args, **kwargs)
-        except CommandFailed as error:
-            click.echo(f"hooklane: {error}", err=True)
-            code = error.code
-        except KeyboardInterrupt:
-            code = INTERRUPTED
-        sys.exit(code)
-
-    return run
 
 
 def _run_service(name: str, arguments: Sequence[str]) -> int:
@@ -101,9 +81,9 @@ def topics() -> None:
 
 
 @topics.command("plan")
-@click.option("-o", "--output", "form", type=FORM, default="table", show_default=True)
+@output_option
 @ends
-def topics_plan(form: Literal["table", "json"]) -> int:
+def topics_plan(form: Form) -> int:
     """Show what is missing or differs; exit 1 on what `apply` would not mend."""
     from hooklane import topics_command
 
@@ -112,9 +92,9 @@ def topics_plan(form: Literal["table", "json"]) -> int:
 
 @topics.command("apply")
 @click.option("--wait", is_flag=True, help="Wait up to 5 minutes for the brokers.")
-@click.option("-o", "--output", "form", type=FORM, default="table", show_default=True)
+@output_option
 @ends
-def topics_apply(wait: bool, form: Literal["table", "json"]) -> int:
+def topics_apply(wait: bool, form: Form) -> int:
     """Create what is missing, change nothing; exit 1 if a service would refuse the rest."""
     from hooklane import topics_command
 
@@ -131,3 +111,13 @@ def receiver(host: str, port: int, secret: str | None) -> int:
     from hooklane import receiver_command
 
     return receiver_command.run(host, port, secret)
+
+
+for command in (
+    cli_api.events,
+    cli_api.subscriptions,
+    cli_api.keys,
+    cli_checks.check_producer,
+    cli_checks.verify,
+):
+    commands.add_command(command)

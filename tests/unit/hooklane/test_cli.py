@@ -21,7 +21,10 @@ def test_every_command_of_the_readme_is_there() -> None:
     done = run("--help")
 
     assert done.returncode == 0
-    for name in ("dev", "gateway", "fanout", "deliverer", "topics"):
+    for name in (
+        "dev", "gateway", "fanout", "deliverer", "topics",
+        "events", "subscriptions", "keys", "check-producer", "verify",
+    ):  # fmt: skip
         assert f"\n  {name}" in done.stdout
     assert "receiver" not in done.stdout
     assert done.stdout.count("...") == 1, "a cut line of help; the usage line has dots of its own"

@@ -1,0 +1,122 @@
+"""Read a few records back from a topic: the last ones, or from a given place. Bounded."""
+
+import asyncio
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
+
+from chassis import kafka
+from chassis.kafka import KafkaUnavailable
+from chassis.settings import KafkaSettings
+from hooklane.exits import NETWORK, NOT_FOUND, CommandFailed
+from hooklane.producer_check import Sample
+
+CLIENT_ID: Final = "hooklane-check-producer"
+READ_S: Final = 15.0
+MARKERS_MAX: Final = 4
+"""Offsets looked back per record wanted: transactions leave markers, which are no records."""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A partition, and the offset to begin at (None: its end, looking back)."""
+
+    partition: int
+    offset: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Tail:
+    """What was read, oldest first, and how many partitions the topic has."""
+
+    samples: list[Sample]
+    partitions: int
+
+
+async def read_tail(
+    settings: KafkaSettings, topic: str, *, count: int, place: Place | None = None
+) -> Tail:
+    """Read `count` records: from `place` on, else the latest of all partitions."""
+    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # our one line says it
+    servers = ",".join(settings.bootstrap_servers)
+    client = kafka.consumer(settings, client_id=CLIENT_ID)
+    try:
+        partitions = await _count_partitions(settings, topic)
+        _check_place(topic, partitions, place)
+        await kafka.start(client)
+        async with asyncio.timeout(READ_S):
+            found = await _read(client, topic, partitions, (count, place))
+        return Tail(found, partitions)
+    except TimeoutError as error:
+        raise CommandFailed(NETWORK, f"Kafka at {servers} gave no records in time") from error
+    except KafkaUnavailable as error:
+        raise CommandFailed(NETWORK, f"no Kafka at {servers}") from error
+    except Exception as error:
+        if not kafka.is_fault(error):
+            raise
+        text = f"Kafka at {servers} did not answer: {type(error).__name__}"
+        raise CommandFailed(NETWORK, text) from error
+    finally:
+        await kafka.retire(client, timeout_s=2)
+
+
+def _check_place(topic: str, partitions: int, place: Place | None) -> None:
+    if place is not None and place.partition >= partitions:
+        text = f"{topic} has partitions 0 to {partitions - 1}, no {place.partition}"
+        raise CommandFailed(NOT_FOUND, text)
+
+
+async def _count_partitions(settings: KafkaSettings, topic: str) -> int:
+    admin = kafka.admin(settings, client_id=CLIENT_ID)
+    await kafka.start(admin)
+    try:
+        if topic not in await admin.list_topics():
+            raise CommandFailed(NOT_FOUND, f"there is no topic {topic}")
+        (described,) = await admin.describe_topics([topic])
+        return len(described["partitions"])
+    finally:
+        await kafka.retire(admin, timeout_s=2)
+
+
+async def _read(
+    client: AIOKafkaConsumer, topic: str, partitions: int, wanted: tuple[int, Place | None]
+) -> list[Sample]:
+    count, place = wanted
+    chosen = range(partitions) if place is None else [place.partition]
+    places = [TopicPartition(topic, number) for number in chosen]
+    client.assign(places)
+    begins: Mapping[TopicPartition, int] = await client.beginning_offsets(places)
+    ends: Mapping[TopicPartition, int] = await client.end_offsets(places)
+    for one in places:
+        start = ends[one] - count * MARKERS_MAX
+        if place is not None and place.offset is not None:
+            start = place.offset
+        client.seek(one, min(max(start, begins[one]), ends[one]))
+    is_forward = place is not None and place.offset is not None
+    found: list[tuple[int, Sample]] = []
+    while not await _is_done(client, ends) and not (is_forward and len(found) >= count):
+        for records in (await client.getmany(timeout_ms=200)).values():
+            found += [(record.timestamp, _sample(record)) for record in records]
+    found.sort(key=lambda one: (one[0], one[1].partition, one[1].offset))
+    samples = [sample for _, sample in found]
+    return samples[:count] if is_forward else samples[-count:]
+
+
+async def _is_done(client: AIOKafkaConsumer, ends: Mapping[TopicPartition, int]) -> bool:
+    for one, end in ends.items():
+        if await client.position(one) < end:
+            return False
+    return True
+
+
+def _sample(record: ConsumerRecord) -> Sample:
+    return Sample(
+        record.partition,
+        record.offset,
+        record.key,
+        record.value,
+        list(record.headers),
+    )
