@@ -20,6 +20,7 @@ from pydantic import (
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from chassis.egress import EgressPolicy
+from chassis.egress_proxy import ProxyAddress
 from chassis.environment import PREFIX, describe, load, variables
 from chassis.refusal import SettingsError
 from chassis.vault import parse_keys
@@ -220,6 +221,18 @@ class EgressSettings(Section):
         description="PEM file that signs the receivers' certificates; "
         "else `SSL_CERT_FILE`, else the system's.",
     )
+    proxy_url: SecretStr | None = Field(
+        default=None,
+        description="`http://[user:password@]host:port`: every request goes through this proxy "
+        "(CONNECT). It then looks names up, and must itself deny private networks.",
+    )
+
+    @field_validator("proxy_url")
+    @classmethod
+    def _check_proxy(cls, proxy_url: SecretStr | None) -> SecretStr | None:
+        if proxy_url is not None:
+            ProxyAddress.parse(proxy_url.get_secret_value())
+        return proxy_url
 
     @field_validator("allow_cidrs")
     @classmethod
@@ -234,6 +247,12 @@ class EgressSettings(Section):
     def policy(self) -> EgressPolicy:
         """Return the rules that URLs and addresses are judged by."""
         return EgressPolicy.of(allow_http=self.allow_http, allow_cidrs=self.allow_cidrs)
+
+    def proxy(self) -> ProxyAddress | None:
+        """Return the proxy that every request goes through, if there is one."""
+        if self.proxy_url is None:
+            return None
+        return ProxyAddress.parse(self.proxy_url.get_secret_value())
 
 
 class ServiceSettings(BaseSettings):

@@ -19,6 +19,7 @@ from chassis.vault import Vault
 from deliverer.attempts import Attempter
 from deliverer.components import Membership, RegistryReader, Sending
 from deliverer.delays import DelayReader
+from deliverer.descriptors import Descriptors, fit, raise_limit
 from deliverer.disabling import Disabler
 from deliverer.endpoints import OpenedCache, RegistryEntry, decode_entry
 from deliverer.metrics import DelivererMetrics
@@ -49,13 +50,10 @@ async def build(settings: DelivererSettings) -> Sequence[Component]:
     metrics = DelivererMetrics(instruments)
     names = TopicNames.of(settings.topics.prefix)
     reading = _reading(settings, names, clock)
-    sender = HttpSender(
-        settings.egress.policy(),
-        ca_file=settings.egress.ca_file,
-        on_connection=lambda is_reused: metrics.connections[is_reused].inc(),
-    )
+    descriptors = _descriptors(settings)
+    sender = _sender(settings, metrics, descriptors)
     delays, sweeps = _log_readers(settings, names)
-    slots = Slots(settings.deliverer.max_in_flight)
+    slots = Slots(descriptors.max_in_flight)
     metrics.in_flight.set_function(lambda: slots.in_flight)
     parts = Parts(
         topics=names,
@@ -98,6 +96,34 @@ async def build(settings: DelivererSettings) -> Sequence[Component]:
         ),
         membership,
     ]
+
+
+def _descriptors(settings: DelivererSettings) -> Descriptors:
+    """Take as many descriptors as the system gives; do less at once if they are too few."""
+    wanted = settings.deliverer.max_in_flight
+    fitted = fit(raise_limit(wanted), wanted=wanted)
+    if fitted.max_in_flight < wanted:
+        logs.get(NAME).warning(
+            "descriptors.short",
+            limit=fitted.limit,
+            wanted_in_flight=wanted,
+            max_in_flight=fitted.max_in_flight,
+        )
+    return fitted
+
+
+def _sender(
+    settings: DelivererSettings, metrics: DelivererMetrics, descriptors: Descriptors
+) -> HttpSender:
+    """Make the one sender of this process; nothing else connects to strangers."""
+    egress = settings.egress
+    return HttpSender(
+        egress.policy(),
+        ca_file=egress.ca_file,
+        on_connection=lambda is_reused: metrics.connections[is_reused].inc(),
+        idle_max=descriptors.idle_max,
+        proxy=egress.proxy(),
+    )
 
 
 def group_of(settings: DelivererSettings) -> str:

@@ -14,33 +14,21 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
-import msgspec
-
-from chassis.egress import EgressPolicy, IPAddress, RefusalReason, is_internal_name, parse_address
-from deliverer.resolver import NameFailed, Resolver
+from chassis.egress import EgressPolicy
 from deliverer.sender.connection import Connection
-from deliverer.sender.dial import Dial, dial_first, dial_tcp
 from deliverer.sender.faults import describe_os_error, is_local_fault
-from deliverer.sender.port import BlockedReason
+from deliverer.sender.route import (
+    CLOSED_EARLY,
+    SPOKE_EARLY,
+    Addresses,
+    ConnectFailed,
+    Route,
+    blocked,
+)
 from schemas.outcome import Outcome
 
 CONNECT_TIMEOUT_S: Final = 5.0
 _TLS_SHUTDOWN_S: Final = 1.0
-
-_BLOCKED_DETAILS: Final[dict[BlockedReason, str]] = {
-    "address": "the host leads to an address that is not allowed",
-    "port": "the port is not allowed",
-    "dns": "the host is an internal name",
-    "scheme": "the scheme is not allowed",
-}
-
-
-class ConnectFailed(msgspec.Struct, frozen=True):
-    """Why there is no connection; nothing of the request was sent."""
-
-    outcome: Outcome
-    detail: str
-    blocked_reason: BlockedReason | None = None
 
 
 def tls_context(ca_file: Path | None = None) -> ssl.SSLContext:
@@ -54,35 +42,21 @@ def tls_context(ca_file: Path | None = None) -> ssl.SSLContext:
     return context
 
 
-def blocked(reason: RefusalReason) -> ConnectFailed:
-    """Say that the policy forbids the connection."""
-    label: BlockedReason = "address" if reason == "form" else reason
-    return ConnectFailed(Outcome.BLOCKED, _BLOCKED_DETAILS[label], label)
-
-
-SPOKE_EARLY: Final = ConnectFailed(Outcome.PROTOCOL_ERROR, "the receiver spoke before it was asked")
-CLOSED_EARLY: Final = ConnectFailed(
-    Outcome.CONNECTION_LOST, "the receiver closed the connection at once"
-)
-
-
 class Connector:
-    """Opens connections under one egress policy and one TLS identity."""
+    """Opens connections under one egress policy, on one route, with one TLS identity."""
 
     def __init__(
         self,
         policy: EgressPolicy,
         *,
         tls: ssl.SSLContext,
-        resolver: Resolver,
+        route: Route,
         on_closed: Callable[[Connection], None],
-        dial: Dial = dial_tcp,
     ) -> None:
         self._policy = policy
         self._tls = tls
-        self._resolver = resolver
+        self._route = route
         self._on_closed = on_closed
-        self._dial = dial
 
     async def open(
         self, scheme: str, host: str, port: int, *, deadline: float
@@ -90,45 +64,13 @@ class Connector:
         """Connect to a host, or say why not. `deadline` is a time of the loop's clock."""
         if reason := self._policy.check_scheme(scheme):
             return blocked(reason)
-        addresses = await self._find(host, port, deadline)
+        addresses = await self._route.find(host, port, deadline)
         if isinstance(addresses, ConnectFailed):
             return addresses
         return await self._connect(scheme, host, port, addresses=addresses, deadline=deadline)
 
-    async def _find(
-        self, host: str, port: int, deadline: float
-    ) -> tuple[IPAddress, ...] | ConnectFailed:
-        literal = parse_address(host)
-        if literal is not None:
-            return self._judge((literal,), port)
-        if is_internal_name(host):
-            return blocked("dns")
-        try:
-            async with asyncio.timeout_at(deadline):
-                answer = await self._resolver.resolve(host)
-        except TimeoutError:
-            return ConnectFailed(Outcome.TIMEOUT, "no time left to look the name up")
-        if isinstance(answer, NameFailed):
-            outcome = Outcome.LOCAL_FAULT if answer.is_local else Outcome.DNS_ERROR
-            return ConnectFailed(outcome, answer.detail)
-        return self._judge(answer.addresses, port)
-
-    def _judge(
-        self, addresses: tuple[IPAddress, ...], port: int
-    ) -> tuple[IPAddress, ...] | ConnectFailed:
-        reasons = {self._policy.check_address(address, port) for address in addresses}
-        if "address" in reasons:
-            return blocked("address")
-        return blocked("port") if "port" in reasons else addresses
-
     async def _connect(
-        self,
-        scheme: str,
-        host: str,
-        port: int,
-        *,
-        addresses: tuple[IPAddress, ...],
-        deadline: float,
+        self, scheme: str, host: str, port: int, *, addresses: Addresses, deadline: float
     ) -> Connection | ConnectFailed:
         loop = asyncio.get_running_loop()
         limit = min(deadline, loop.time() + CONNECT_TIMEOUT_S)
@@ -136,7 +78,9 @@ class Connector:
         scope = asyncio.timeout_at(limit)
         try:
             async with scope:
-                sock = await dial_first(addresses, port, dial=self._dial)
+                sock = await self._route.reach(addresses, host, port, limit)
+                if isinstance(sock, ConnectFailed):
+                    return sock
                 if scheme == "https":
                     failure = Outcome.TLS_ERROR
                 elif early := _early_end(sock):

@@ -11,18 +11,21 @@ from pathlib import Path
 from typing import Final
 
 from chassis.egress import EgressPolicy
+from chassis.egress_proxy import ProxyAddress
 from deliverer.resolver import AiodnsLookup, Lookup, Resolver
 from deliverer.sender.connection import Connection, ExchangeEnd
-from deliverer.sender.connector import (
-    CLOSED_EARLY,
-    SPOKE_EARLY,
-    ConnectFailed,
-    Connector,
-    tls_context,
-)
+from deliverer.sender.connector import Connector, tls_context
 from deliverer.sender.dial import Dial, dial_tcp
 from deliverer.sender.pool import IDLE_MAX, Pool
 from deliverer.sender.port import AttemptResult, PreparedRequest
+from deliverer.sender.route import (
+    CLOSED_EARLY,
+    SPOKE_EARLY,
+    ConnectFailed,
+    DirectRoute,
+    ProxyRoute,
+    Route,
+)
 from schemas.outcome import Outcome
 
 STALE_S_MAX: Final = 1.0
@@ -52,6 +55,7 @@ def _ignore(is_reused: bool) -> None:
 class HttpSender:
     """Sends prepared requests over HTTP/1.1 under one egress policy. Made inside a running loop.
 
+    With a proxy every connection is a tunnel through it, that to an http target too.
     `on_connection` is told for each exchange whether its connection was reused. Nothing bounds the
     number of attempts in flight here: callers hold slots.
     """
@@ -65,18 +69,18 @@ class HttpSender:
         idle_max: int = IDLE_MAX,
         lookup: Lookup | None = None,
         dial: Dial = dial_tcp,
+        proxy: ProxyAddress | None = None,
     ) -> None:
         self._loop = asyncio.get_running_loop()
         self._on_connection = on_connection
         self._pool = Pool(self._loop, idle_max=idle_max)
         self._dns = AiodnsLookup()
         self._resolver = Resolver(lookup or self._dns, clock=self._loop.time)
+        route: Route = DirectRoute(policy, resolver=self._resolver, dial=dial)
+        if proxy is not None:
+            route = ProxyRoute(policy, proxy, resolver=self._resolver, dial=dial)
         self._connector = Connector(
-            policy,
-            tls=tls_context(ca_file),
-            resolver=self._resolver,
-            on_closed=self._pool.forget,
-            dial=dial,
+            policy, tls=tls_context(ca_file), route=route, on_closed=self._pool.forget
         )
 
     async def send(self, request: PreparedRequest) -> AttemptResult:

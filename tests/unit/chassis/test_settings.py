@@ -118,6 +118,7 @@ def test_a_missing_file_is_refused(tmp_path: Path) -> None:
         (AdminSettings, {"port": 65536}),
         (LogSettings, {"level": "loud"}),
         (EgressSettings, {"allow_cidrs": "10.0.0.1/8"}),
+        (EgressSettings, {"proxy_url": "https://proxy.example:3128"}),
     ],
 )
 def test_values_out_of_bounds_are_refused(
@@ -158,3 +159,15 @@ def test_a_permitted_network_reaches_the_policy() -> None:
 
     assert policy.allow_http
     assert [str(network) for network in policy.allow_cidrs] == ["10.0.0.0/8"]
+
+
+def test_an_egress_proxy_is_optional_and_its_password_is_masked() -> None:
+    """What `--check-config` prints never holds the login."""
+    section = EgressSettings.model_validate({"proxy_url": "http://u:secret-pw@squid:3128"})
+
+    proxy = section.proxy()
+
+    assert EgressSettings().proxy() is None
+    assert proxy is not None
+    assert (proxy.host, proxy.port) == ("squid", 3128)
+    assert "secret-pw" not in repr(section) + str(section.model_dump())

@@ -11,7 +11,8 @@ import trustme
 
 from chassis.egress import EgressPolicy, IPAddress
 from deliverer.resolver import Addresses, Answer, NameFailed, Resolver
-from deliverer.sender.connector import ConnectFailed, Connector, blocked, tls_context
+from deliverer.sender.connector import Connector, tls_context
+from deliverer.sender.route import ConnectFailed, DirectRoute, blocked
 from schemas.outcome import Outcome
 
 
@@ -26,12 +27,12 @@ async def _open(
         return answer
 
     loop = asyncio.get_running_loop()
+    policy = policy or EgressPolicy()
     connector = Connector(
-        policy or EgressPolicy(),
+        policy,
         tls=ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT),
-        resolver=Resolver(lookup, clock=loop.time),
+        route=DirectRoute(policy, resolver=Resolver(lookup, clock=loop.time), dial=_dial_nothing),
         on_closed=lambda connection: None,
-        dial=_dial_nothing,
     )
     return await connector.open("https", host, 443, deadline=loop.time() + 5)
 
@@ -75,10 +76,3 @@ def test_the_tls_settings_verify_and_trust_the_given_file(tmp_path: Path) -> Non
     assert context.verify_mode is ssl.CERT_REQUIRED
     assert context.minimum_version is ssl.TLSVersion.TLSv1_2
     assert len(context.get_ca_certs()) == 1
-
-
-def test_a_blocked_connection_names_its_label_only() -> None:
-    """The detail may be read by the subscriber: no address, no host."""
-    assert blocked("address").blocked_reason == "address"
-    assert blocked("form").blocked_reason == "address"
-    assert blocked("dns").outcome is Outcome.BLOCKED

@@ -1,0 +1,62 @@
+"""Test how much fits below a limit of open files."""
+
+import subprocess
+import sys
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from deliverer.descriptors import RESERVED, fit, raise_limit
+from deliverer.sender.pool import IDLE_MAX
+
+
+def test_a_generous_limit_changes_nothing() -> None:
+    """Twice the attempts, the reserve and all idle connections fit."""
+    fitted = fit(20_000, wanted=1000)
+
+    assert (fitted.max_in_flight, fitted.idle_max) == (1000, IDLE_MAX)
+
+
+@pytest.mark.parametrize(
+    ("limit", "max_in_flight"), [(2512, 1000), (2511, 999), (1024, 256), (128, 32), (8, 2), (0, 2)]
+)
+def test_a_small_limit_lowers_the_concurrency(limit: int, max_in_flight: int) -> None:
+    """The deliverer still runs, with less at once (F28)."""
+    assert fit(limit, wanted=1000).max_in_flight == max_in_flight
+
+
+@given(st.integers(64, 100_000), st.integers(1, 100_000))
+def test_attempts_and_idle_connections_always_fit(limit: int, wanted: int) -> None:
+    """Whatever is asked for, the reserve is left."""
+    fitted = fit(limit, wanted=wanted)
+
+    assert 1 <= fitted.max_in_flight <= wanted
+    assert fitted.max_in_flight + fitted.idle_max <= limit - min(RESERVED, limit // 2)
+
+
+_RAISE = """
+import resource
+from deliverer.descriptors import raise_limit
+resource.setrlimit(resource.RLIMIT_NOFILE, ({soft}, {hard}))
+print(raise_limit(100), *resource.getrlimit(resource.RLIMIT_NOFILE))
+"""
+
+
+@pytest.mark.parametrize(
+    ("soft", "hard", "expected"), [(256, 4096, 2712), (256, 1024, 1024), (3000, 4096, 3000)]
+)
+def test_the_soft_limit_is_raised_as_far_as_the_hard_one_allows(
+    soft: int, hard: int, expected: int
+) -> None:
+    """Distributions start processes with a soft limit far below the hard one."""
+    code = _RAISE.format(soft=soft, hard=hard)
+
+    said = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True, text=True)
+
+    assert said.stdout.split() == [str(expected), str(expected), str(hard)]
+
+
+def test_a_limit_that_suffices_is_only_read() -> None:
+    """Asking for nothing changes nothing here."""
+    assert raise_limit(0) > 0
