@@ -62,14 +62,13 @@ class Echo(BaseHTTPRequestHandler):
         pass
 
 
-def event():
-    return call(
-        "POST", "/v1/events", {"subscriber": SUBSCRIBER, "type": "hooklane.helm-test", "data": {}}
-    )
+def event(key=KEY):
+    body = {"subscriber": SUBSCRIBER, "type": "hooklane.helm-test", "data": {}}
+    return call("POST", "/v1/events", body, key)
 
 
 def main():
-    until(401, lambda: call("GET", "/v1/subscribers", key=""))
+    until(401, lambda: event(key=""))
     print("the API asks for a key")
     if not ECHO_HOST:
         print("event accepted:", until(202, event)["webhook_id"])
