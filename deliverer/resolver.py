@@ -8,7 +8,7 @@ so the age of a cached answer is no matter of safety.
 import asyncio
 import socket
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Final, Protocol
 
 import aiodns
@@ -119,10 +119,12 @@ class AiodnsLookup:
     """Asks by c-ares: hosts file, then the name servers of the system; no search list.
 
     Without the search list a name means the same on every host, and a name of the cluster cannot
-    be reached by a short form that looks public.
+    be reached by a short form that looks public. `nameservers` (`address:port`) replace those of
+    the system.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, nameservers: Sequence[str] = ()) -> None:
+        self._nameservers = list(nameservers)
         self._resolver: aiodns.DNSResolver | None = None
 
     async def __call__(self, host: str) -> Answer:
@@ -130,7 +132,10 @@ class AiodnsLookup:
         try:
             if self._resolver is None:
                 self._resolver = aiodns.DNSResolver(
-                    timeout=1.0, tries=2, flags=pycares.ARES_FLAG_NOSEARCH
+                    self._nameservers or None,
+                    timeout=1.0,
+                    tries=2,
+                    flags=pycares.ARES_FLAG_NOSEARCH,
                 )
             result = await self._resolver.getaddrinfo(
                 host, family=socket.AF_UNSPEC, type=socket.SOCK_STREAM
