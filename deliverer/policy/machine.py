@@ -191,6 +191,11 @@ class Machine:
         """Ask whether a tick would write something new."""
         return ticking.has_output(self._state)
 
+    @property
+    def is_tick_awaited(self) -> bool:
+        """Ask whether something stands still until a tick lands: a new owner, or a lane (A4)."""
+        return bool(self._state.settling) or not self._state.is_confirmed
+
     def begin_tick(self, now: int) -> TickSnapshot:
         """Return what the next transaction writes; at most one is open."""
         return ticking.begin(self._state, now)

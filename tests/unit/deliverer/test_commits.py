@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from deliverer.commits import IDLE_S, SPACING_S, Commits
+from deliverer.commits import AWAITED_SPACING_S, IDLE_S, SPACING_S, Commits
 from deliverer.policy.items import Disable
 from deliverer.ticking import Lost
 from tests.fakes.deliverer import Bench, delivery_record
@@ -36,6 +36,15 @@ async def test_ticks_are_spaced_while_there_is_output_and_rare_without(bench: Be
     assert commits.has_output
     assert commits.due_in(began_at) == pytest.approx(SPACING_S)
     assert commits.due_in(began_at + 1) < 0
+
+
+async def test_a_tick_that_is_waited_for_comes_soon(bench: Bench) -> None:
+    """A subscription to disable must not get a tenth of a second of deliveries more."""
+    commits = commits_of(bench)
+
+    commits.note(Disable("sub_1", "gone"))
+
+    assert commits.due_in(commits._began_at) == pytest.approx(AWAITED_SPACING_S)
 
 
 async def test_a_committed_tick_is_counted_and_proves_ownership(bench: Bench) -> None:

@@ -133,3 +133,21 @@ def test_a_failure_and_its_hold_are_in_one_tick() -> None:
 
     assert [type(output).__name__ for output in snapshot.outputs] == ["Park", "AttemptLog"]
     assert [key for key, lane in snapshot.lanes if lane is not None] == ["s/0"]
+
+
+def test_a_tick_is_awaited_by_a_new_owner_and_behind_a_dead_letter() -> None:
+    """Nothing starts before the first one, and the next of a lane not before a letter lands."""
+    fresh = machine(is_confirmed=False)
+    made = machine()
+    feed(made, delivery(0), delivery(1))
+    success = start(made)
+    before = made.is_tick_awaited
+    end(made, success)
+    after_success = made.is_tick_awaited
+    end(made, start(made), Outcome.HTTP_5XX, wants_abort=True)
+    after_letter = made.is_tick_awaited
+    tick(made)
+
+    assert (before, after_success, after_letter) == (False, False, True)
+    assert not made.is_tick_awaited
+    assert fresh.is_tick_awaited
