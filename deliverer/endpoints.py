@@ -6,6 +6,7 @@ bounded cache, so a process that owns 100,000 subscriptions does not hold 100,00
 """
 
 import base64
+import re
 from collections import OrderedDict
 from collections.abc import Callable
 
@@ -14,6 +15,7 @@ from structlog.typing import FilteringBoundLogger
 
 from chassis.vault import Tampered, UnknownKey, Vault
 from deliverer.policy.items import SubscriptionPolicy
+from deliverer.policy.limiter import rate_of
 from deliverer.request import Recipient, RequestRefused, recipient_of
 from schemas.registry import (
     SealedFields,
@@ -24,6 +26,9 @@ from schemas.registry import (
 )
 
 OPENED_MAX = 10_000
+_TARGET_MARKS = re.compile(r"[/?&=]")
+_TOKEN_CHARS_MIN = 12
+"""Shorter parts of a URL are words (`webhooks`), and masking them would tear an answer apart."""
 
 
 class RegistryEntry(msgspec.Struct, frozen=True):
@@ -186,14 +191,24 @@ def open_sealed(vault: Vault, sealed: str, *, key: bytes) -> SealedFields:
 
 
 def secrets_of(fields: SealedFields) -> tuple[str, ...]:
-    """List the texts of a subscription that must never show: secrets, header values."""
+    """List the texts of a subscription that must never show: secrets, header values, its URL.
+
+    Receivers echo what they got: error pages quote path and query, where many keep a token, and
+    a login is quoted without its scheme.
+    """
     tokens = [fields.secret, *(previous.secret for previous in fields.previous)]
     bare = [token.partition("_")[2] for token in tokens]
-    return (*tokens, *bare, *fields.headers.values())
+    values = list(fields.headers.values())
+    words = [word for value in values if " " in value for word in value.split()]
+    target = fields.url.partition("://")[2].partition("/")[2]
+    parts = [f"/{target}", *_TARGET_MARKS.split(target)]
+    long_ones = [text for text in (*words, *parts) if len(text) >= _TOKEN_CHARS_MIN]
+    return (*tokens, *bare, *values, *long_ones)
 
 
 def _policy(record: SubscriptionRecord, *, is_held: bool = False) -> SubscriptionPolicy:
     status = "paused" if is_held and record.status == "active" else record.status
+    rate = record.rate_limit
     return SubscriptionPolicy(
         status=status,
         lane_epoch=record.lane_epoch,
@@ -203,4 +218,5 @@ def _policy(record: SubscriptionRecord, *, is_held: bool = False) -> Subscriptio
         schedule_ms=tuple(round(delay_s * 1000) for delay_s in record.retry.schedule_s),
         max_age_ms=record.retry.max_age_s * 1000,
         max_in_flight=record.max_in_flight,
+        rate_limit=None if rate is None else rate_of(rate.per_second, rate.burst),
     )

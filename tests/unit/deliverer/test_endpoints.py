@@ -14,9 +14,10 @@ from deliverer.endpoints import (
     RegistryEntry,
     VaultClosed,
     decode_entry,
+    secrets_of,
 )
 from deliverer.request import Recipient
-from schemas.registry import registry_key
+from schemas.registry import SealedFields, registry_key
 from tests.fakes.deliverer import KEYS, SECRET, registry_entry, silent_log
 
 
@@ -179,3 +180,24 @@ def _minimal() -> dict[str, object]:
         "id": "sub_a", "subscriber": "acme", "version": 1, "sealed": "",
         "created_at": "2026-01-02T03:04:05.678Z", "updated_at": "2026-01-02T03:04:05.678Z",
     }  # fmt: skip
+
+
+def test_parts_of_the_url_and_of_logins_are_secrets() -> None:
+    """Receivers quote them in error pages; short words of a path are left alone."""
+    fields = SealedFields(
+        url="https://hooks.example/in/0123456789abcdef?token=fedcba9876543210&v=1",
+        headers={"authorization": "Bearer very-long-token"},
+        secret=SECRET,
+        previous=[],
+    )
+
+    found = set(secrets_of(fields))
+
+    assert {
+        "/in/0123456789abcdef?token=fedcba9876543210&v=1",
+        "0123456789abcdef",
+        "fedcba9876543210",
+        "Bearer very-long-token",
+        "very-long-token",
+    } <= found
+    assert not found & {"in", "token", "v", "1", "Bearer", ""}
