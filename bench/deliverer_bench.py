@@ -2,14 +2,17 @@
 
 import asyncio
 from dataclasses import dataclass
+from time import monotonic
 
 from bench.children import Child
 from bench.figures import Bare, Figure, Goal, Spread
+from bench.rounds import rounds
 from bench.stand import Feeder, Machine, Stand
 from bench.workload import DATA
 from chassis.clock import SystemClock
 
 ROUNDS = 5
+BUDGET_S = 35.0
 DELIVERIES = 4_000
 BARE_REQUESTS = 2_000
 LANES = 64
@@ -37,7 +40,7 @@ async def measure(machine: Machine, *, partitions: int) -> list[Figure]:
     async with Feeder(machine) as feeder:
         (deliverer,) = await stand.start("deliverer")
         client: Child | None = None
-        for _ in range(ROUNDS + 1):
+        for _ in rounds(ROUNDS, budget_s=BUDGET_S, monotonic=monotonic):
             records = stand.workload.delivery_records(
                 subscribers, DELIVERIES, now_ms=clock.now_ms()
             )

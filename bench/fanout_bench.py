@@ -2,17 +2,20 @@
 
 import asyncio
 from collections.abc import Mapping, Sequence
+from time import monotonic
 
 from aiokafka import TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 
 from bench.figures import Bare, Figure, Goal, Spread
+from bench.rounds import rounds
 from bench.stand import Feeder, Machine, Stand
 from bench.workload import Subscriber
 from chassis import kafka
 from chassis.kafka import Record
 
 ROUNDS = 5
+BUDGET_S = 30.0
 DELIVERIES = 10_000
 SETTLE_S = 0.2
 POLL_S = 0.03
@@ -40,7 +43,7 @@ async def measure(
             ours: list[float] = []
             bare: list[float] = []
             events = DELIVERIES // copies
-            for _ in range(ROUNDS + 1):
+            for _ in rounds(ROUNDS, budget_s=BUDGET_S, monotonic=monotonic):
                 records = stand.workload.event_records(subscribers, events)
                 cpu_s = fanout.cpu_s
                 await feeder.append(records)

@@ -1,13 +1,16 @@
 """The gateway beside a bare aiohttp handler that gets the same requests."""
 
 from collections.abc import Awaitable, Callable, Sequence
+from time import monotonic
 
 from bench.children import Child
 from bench.figures import Bare, Figure, Goal, Spread
 from bench.http_load import pump
+from bench.rounds import rounds
 from bench.stand import Machine, Stand
 
 ROUNDS = 5
+BUDGET_S = 45.0
 CONNECTIONS = 32
 SINGLES = 2_500
 BATCHED = 15_000
@@ -34,7 +37,7 @@ async def measure(machine: Machine, stand: Stand) -> list[Figure]:
 
     single: tuple[list[float], list[float]] = ([], [])
     batch: tuple[list[float], list[float]] = ([], [])
-    for _ in range(ROUNDS + 1):
+    for _ in rounds(ROUNDS, budget_s=BUDGET_S, monotonic=monotonic):
         for place, (child, send) in enumerate(((gateway, ours), (bare, theirs))):
             single[place].append(
                 await _round(child, send, "/v1/events", singles, CONNECTIONS, SINGLES)

@@ -5,15 +5,18 @@ import json
 import secrets
 import time
 from collections.abc import Awaitable, Callable, Sequence
+from time import monotonic
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 
 from bench.figures import Bare, Figure, Goal, Spread, percentile
 from bench.http_load import Exchanges, connect
+from bench.rounds import rounds
 from bench.stand import Machine, Stand
 from bench.workload import DATA, Subscriber
 
 ROUNDS = 4
+BUDGET_S = 60.0
 RATE = 50
 SECONDS = 4
 CONNECTIONS = 8
@@ -32,7 +35,7 @@ async def measure(
     clients = [await connect(stand.gateway_port) for _ in range(CONNECTIONS)]
     ours: list[list[float]] = []
     bare: list[list[float]] = []
-    for _ in range(ROUNDS + 1):
+    for _ in rounds(ROUNDS, budget_s=BUDGET_S, monotonic=monotonic):
         ours.append(await _pipeline(machine, stand, clients, subscribers))
         bare.append(await hops.measure())
     for client in clients:

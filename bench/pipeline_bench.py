@@ -2,12 +2,14 @@
 
 import asyncio
 from collections.abc import Mapping, Sequence
+from time import monotonic
 
 from bench.figures import Figure, Goal, Spread
 from bench.stand import Machine, Stand
 from bench.workload import Subscriber
 
 ROUNDS = 4
+BUDGET_S = 30.0
 DELIVERIES = 4_000
 BATCH = 100
 CONNECTIONS = 4
@@ -23,8 +25,8 @@ async def measure(
     children = await stand.start(*SERVICES)
     figures = []
     for copies, subscribers in crowds.items():
-        rounds: list[list[float]] = []
-        for _ in range(ROUNDS + 1):
+        costs: list[list[float]] = []
+        for _ in rounds(ROUNDS, budget_s=BUDGET_S, monotonic=monotonic):
             events = DELIVERIES // copies
             bodies = list(stand.workload.batches(subscribers, events, size=BATCH))
             before = await machine.received()
@@ -33,14 +35,14 @@ async def measure(
             await machine.until_received(before + events * copies)
             await asyncio.sleep(SETTLE_S)
             now = [*(child.cpu_s for child in children), machine.kafka_cpu_s]
-            rounds.append(
+            costs.append(
                 [(after - then) * 1000 / DELIVERIES for after, then in zip(now, spent, strict=True)]
             )
-        figures += _figures(rounds[1:], copies)
+        figures += _figures(costs[1:], copies)
     return figures
 
 
-def _figures(rounds: list[list[float]], copies: int) -> list[Figure]:
+def _figures(costs: list[list[float]], copies: int) -> list[Figure]:
     name = f"pipeline, {copies} subscription{'s' if copies > 1 else ''} per event"
     unit = "CPU-s/1,000"
     parts = [*SERVICES, "Kafka"]
@@ -48,13 +50,13 @@ def _figures(rounds: list[list[float]], copies: int) -> list[Figure]:
         Figure(
             name,
             unit,
-            Spread.of([sum(one) for one in rounds]),
+            Spread.of([sum(one) for one in costs]),
             goal=Goal(GOALS[copies], "at most"),
             note=f"batches of {BATCH} over HTTP; our three processes and Kafka together",
         )
     ]
     figures += [
-        Figure(f"  of it {part}", unit, Spread.of([one[place] for one in rounds]))
+        Figure(f"  of it {part}", unit, Spread.of([one[place] for one in costs]))
         for place, part in enumerate(parts)
     ]
     return figures

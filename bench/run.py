@@ -36,14 +36,16 @@ def main(arguments: Sequence[str]) -> int:
         print(f"no such benchmark: {' '.join(unknown)}; there are: {' '.join(NAMES)}")
         return 2
     names = [name for name in NAMES if name in arguments] or list(NAMES)
+    figures: list[Figure] = []
     try:
         with tempfile.TemporaryDirectory(prefix="hooklane-bench-") as at, EmbeddedKafka() as node:
-            figures = uvloop.run(_run(node, Path(at), names))
+            uvloop.run(_run(node, Path(at), names, figures))
     except EmbeddedKafkaError as error:
         print(error, file=sys.stderr)
         return 1
     except TimeoutError:
-        print(f"a bound was hit; a whole run has {RUN_S_MAX:g} s", file=sys.stderr)
+        print(f"a bound was hit; a whole run has {RUN_S_MAX:g} s. So far:", file=sys.stderr)
+        print("\n" + table(figures))
         return 1
     print("\n" + table(figures))
     if list(names) == list(NAMES):
@@ -67,25 +69,24 @@ def surroundings() -> dict[str, object]:
     }
 
 
-async def _run(node: EmbeddedKafka, folder: Path, names: Sequence[str]) -> list[Figure]:
-    figures: list[Figure] = []
+async def _run(
+    node: EmbeddedKafka, folder: Path, names: Sequence[str], figures: list[Figure]
+) -> None:
     async with asyncio.timeout(RUN_S_MAX), Machine(node, folder) as machine:
         if "deliverer" in names:
             for partitions in (1, PARTITIONS):
                 _say(f"deliverer, {partitions} partition(s)")
                 figures += await deliverer_bench.measure(machine, partitions=partitions)
         if set(names) - {"deliverer"}:
-            figures += await _on_one_stand(machine, names)
-    return figures
+            await _on_one_stand(machine, names, figures)
 
 
-async def _on_one_stand(machine: Machine, names: Sequence[str]) -> list[Figure]:
+async def _on_one_stand(machine: Machine, names: Sequence[str], figures: list[Figure]) -> None:
     """Run what shares a deployment; fan-out comes last, for it leaves a backlog of deliveries."""
     stand = Stand(machine, "bench", partitions=PARTITIONS)
     await stand.prepare()
     await stand.start("gateway")
     crowds = await _crowds(stand)
-    figures: list[Figure] = []
     if "latency" in names:
         _say("latency")
         figures += await latency_bench.measure(machine, stand, crowds[1])
@@ -101,7 +102,6 @@ async def _on_one_stand(machine: Machine, names: Sequence[str]) -> list[Figure]:
         await stand.stop_all_but("fanout")
         figures += await fanout_bench.measure(machine, stand, crowds)
     await stand.stop_all_but()
-    return figures
 
 
 async def _crowds(stand: Stand) -> dict[int, list[Subscriber]]:
