@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from time import monotonic
 
 from bench.figures import Figure, Goal, Spread
+from bench.rounds import rounds
 from bench.stand import Machine, Stand
 from bench.workload import Subscriber
 
