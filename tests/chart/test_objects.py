@@ -2,20 +2,25 @@
 
 import json
 import re
+import shutil
+from pathlib import Path
 
 import pytest
 import yaml
 
 from deliverer import service as deliverer_service
 from schemas.topics import plan, transactional_id
+from tests.chart import crds
 from tests.chart.rendering import (
     CHART,
+    NEEDED,
     Helm,
     Object,
     at,
     component_of,
     listed,
     of_kind,
+    parse,
     some,
 )
 
@@ -325,17 +330,64 @@ def test_monitors_find_every_component_once(helm: Helm) -> None:
     assert of_kind(sasl, "PodMonitor") == {}
 
 
-def test_alerts_can_be_left_out_and_pointed_to_runbooks(helm: Helm, tmp_path: object) -> None:
-    """Own groups come along; nothing is rendered when there is no rule."""
-    (rule,) = of_kind(helm.render_file(PRODUCTION), "PrometheusRule").values()
-    names = [one["name"] for one in listed(rule, "spec.groups")]
+ALERTS = """
+groups:
+  - name: shipped
+    rules:
+      - alert: Loud
+        expr: up == 0
+        annotations: {summary: "{{ $labels.pod }} is down", runbook_url: ours}
+      - alert: Noisy
+        expr: up == 1
+      - record: a:b
+        expr: sum(up)
+"""
 
-    assert "ours" in names
-    for group in listed(rule, "spec.groups"):
-        for one in listed(group, "rules"):
-            if group["name"] != "ours" and "alert" in one:
-                url = str(some(one, "annotations")["runbook_url"])
-                assert url == f"https://runbooks.example.com/hooklane/{one['alert']}"
+
+def test_shipped_alerts_and_dashboards_come_along(helm: Helm, tmp_path: Path) -> None:
+    """Alerts can be left out, labelled, pointed to other runbooks; nothing in them is templated."""
+    chart = tmp_path / "hooklane"
+    shutil.copytree(CHART, chart)
+    shutil.rmtree(chart / "files" / "alerts", ignore_errors=True)
+    for folder, name, text in (
+        ("alerts", "a.yaml", ALERTS),
+        ("dashboards", "mine.json", '{"a": "{{b}}"}'),
+    ):
+        (chart / "files" / folder).mkdir(exist_ok=True)
+        (chart / "files" / folder / name).write_text(text)
+    options = (
+        "metrics.prometheusRule.enabled=true",
+        "metrics.prometheusRule.disabled={Noisy}",
+        "metrics.prometheusRule.ruleLabels.team=a",
+        "metrics.prometheusRule.runbookBaseUrl=https://runbooks.example.com/",
+        "metrics.dashboards.enabled=true",
+        "metrics.dashboards.namespace=grafana",
+    )
+    arguments = [part for one in (*NEEDED, *options) for part in ("--set", one)]
+
+    objects = parse(helm.run("template", "r", str(chart), *arguments))
+
+    (rule,) = of_kind(objects, "PrometheusRule").values()
+    (group,) = listed(rule, "spec.groups")
+    alert, record = listed(group, "rules")
+    assert some(alert, "annotations") == {
+        "summary": "{{ $labels.pod }} is down",
+        "runbook_url": "https://runbooks.example.com/Loud",
+    }
+    assert some(alert, "labels") == {"team": "a"}
+    assert record == {"record": "a:b", "expr": "sum(up)"}
+    dashboard = of_kind(objects, "ConfigMap")["r-hooklane-dashboard-mine"]
+    assert some(dashboard, "data") == {"mine.json": '{"a": "{{b}}"}'}
+    assert some(dashboard, "metadata.labels")["grafana_dashboard"] == "1"
+    assert at(dashboard, "metadata.namespace") == "grafana"
+    assert crds.violation(rule) is None
+
+
+def test_without_rules_there_is_no_empty_object(helm: Helm) -> None:
+    """The operator refuses a PrometheusRule without groups."""
+    rules = of_kind(helm.render_file(PRODUCTION), "PrometheusRule").values()
+
+    assert all(listed(one, "spec.groups") for one in rules)
 
 
 def test_ingress_and_route_lead_to_the_gateway(helm: Helm) -> None:
