@@ -9,7 +9,7 @@ from deliverer.endpoints import Endpoint, PartitionEndpoints, VaultClosed
 from deliverer.metrics import DelivererMetrics
 from deliverer.policy.items import Attempt, AttemptReport
 from deliverer.records import masked, received
-from deliverer.report import cut_off, report_of
+from deliverer.report import cut_off, heeding_abort, report_of
 from deliverer.request import RequestRefused, build_request
 from deliverer.sender.port import AttemptResult, Sender
 from schemas.outcome import Outcome
@@ -43,7 +43,7 @@ class Attempter:
             outcome = Outcome.LOCAL_FAULT if is_ours else Outcome.CANCELLED
             detail = "vault" if is_ours else "subscription gone"
             return cut_off(outcome, started_at=started_at, finished_at=started_at, detail=detail)
-        result = await self._send(attempt, endpoint, now_ms=started_at)
+        result = heeding_abort(await self._send(attempt, endpoint, now_ms=started_at))
         finished_at = self._clock.now_ms()
         self._observe(attempt, result, started_at=started_at, finished_at=finished_at)
         report = report_of(result, started_at=started_at, finished_at=finished_at)

@@ -177,14 +177,26 @@ def tick_records(
 def masked(response: bytes, secrets: Iterable[str]) -> bytes:
     """Replace a subscription's own secrets and header values in what its receiver answered.
 
-    A receiver that echoes the request must not put them into a topic. Very short values are left:
-    they protect nothing and would tear ordinary words apart.
+    A receiver that echoes the request must not put them into a topic; one that the bound cuts in
+    two is masked, too. Very short values are left: they protect nothing and would tear ordinary
+    words apart. At most `RESPONSE_BYTES_MAX` of UTF-8, whatever bytes came.
     """
     text = response[:RESPONSE_BYTES_MAX].decode("utf-8", "replace")
+    is_cut = len(response) >= RESPONSE_BYTES_MAX
     for secret in sorted(secrets, key=len, reverse=True):
         if len(secret) >= MASKED_CHARS_MIN:
             text = text.replace(secret, MASK)
-    return text.encode()
+            if is_cut:
+                text = _without_begun(text, secret)
+    return text.encode()[:RESPONSE_BYTES_MAX].decode("utf-8", "ignore").encode()
+
+
+def _without_begun(text: str, secret: str) -> str:
+    """Mask the beginning of a secret at the very end of a text."""
+    for chars in range(len(secret) - 1, MASKED_CHARS_MIN - 1, -1):
+        if text.endswith(secret[:chars]):
+            return text[:-chars] + MASK
+    return text
 
 
 def _output_record(

@@ -4,12 +4,16 @@ import re
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
+import msgspec
+
 from deliverer.policy.items import AttemptReport
 from deliverer.sender.port import AttemptResult
 from schemas.outcome import Outcome
 
 RETRY_AFTER_MS_MAX = 24 * 3600 * 1000
 _NO_FAILURES = frozenset({Outcome.DELIVERED, Outcome.CANCELLED, Outcome.LOCAL_FAULT})
+_ABORTABLE = frozenset({Outcome.HTTP_3XX, Outcome.HTTP_4XX, Outcome.HTTP_429, Outcome.HTTP_5XX})
+_ABORT, _DISABLE = "abort-message", "disable"
 _SECONDS = re.compile(r"[0-9]{1,10}")
 _HTTP_DATE_CHARS_MAX = 64
 
@@ -29,15 +33,25 @@ def retry_after_ms(raw: str | None, now_ms: int) -> int | None:
     return None if due_ms is None else min(max(0, due_ms - now_ms), RETRY_AFTER_MS_MAX)
 
 
+def heeding_abort(result: AttemptResult) -> AttemptResult:
+    """Name a failure `aborted` when its receiver asked for no more attempts.
+
+    Its status still tells which failure it was; 410 says more than that.
+    """
+    if result.outcome in _ABORTABLE and _wish_of(result) == _ABORT:
+        return msgspec.structs.replace(result, outcome=Outcome.ABORTED)
+    return result
+
+
 def report_of(result: AttemptResult, *, started_at: int, finished_at: int) -> AttemptReport:
     """Describe a finished attempt to the policy; times are epoch milliseconds."""
-    wish = (result.webhook_delivery or "").strip().lower()
+    wish = _wish_of(result)
     return AttemptReport(
         outcome=result.outcome,
         status=result.status,
         retry_after_ms=retry_after_ms(result.retry_after, finished_at),
-        wants_abort=wish == "abort-message",
-        wants_disable=wish == "disable",
+        wants_abort=wish == _ABORT,
+        wants_disable=wish == _DISABLE,
         started_at=started_at,
         finished_at=finished_at,
         duration_ms=result.duration_ms,
@@ -61,6 +75,10 @@ def cut_off(
 def is_failure(report: AttemptReport) -> bool:
     """Ask whether an attempt makes its subscription a suspect; faults of ours do not."""
     return report.outcome not in _NO_FAILURES
+
+
+def _wish_of(result: AttemptResult) -> str:
+    return (result.webhook_delivery or "").strip().lower()
 
 
 def _date_ms(text: str) -> int | None:

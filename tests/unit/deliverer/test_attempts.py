@@ -126,6 +126,19 @@ async def test_a_failure_is_one_log_line_and_its_answer_is_masked() -> None:
     assert SECRET not in str(line)
 
 
+async def test_a_failure_that_asks_for_no_more_is_reported_aborted() -> None:
+    """Record, line and duration agree on the outcome; the status stays."""
+    answer = AttemptResult(
+        outcome=Outcome.HTTP_4XX, status=400, webhook_delivery="abort-message", duration_ms=20
+    )
+    rig = Rig(answer)
+
+    report = await rig.make()
+
+    assert (report.outcome, report.status) == (Outcome.ABORTED, 400)
+    assert rig.count("hooklane_delivery_duration_seconds_count", outcome="aborted") == 1
+
+
 async def test_a_success_is_quiet() -> None:
     """Only at debug level."""
     rig = Rig()

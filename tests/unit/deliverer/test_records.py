@@ -203,5 +203,16 @@ def test_an_echoed_secret_is_masked() -> None:
 
 
 def test_a_long_answer_is_cut() -> None:
-    """At most 4 KiB lie in a dead letter."""
+    """At most 4 KiB lie in a dead letter, also when what came is no text and grows as such."""
     assert len(masked(b"x" * 10_000, [])) == 4096
+    assert 4090 <= len(masked(b"\xff" * 4096, [])) <= 4096
+    assert len(masked(b"abcd" * 1024, ["abcd"])) <= 4096
+
+
+@pytest.mark.parametrize("shown", range(4, 14))
+def test_a_secret_that_the_bound_cuts_in_two_is_masked(shown: int) -> None:
+    """The sender reads 4 KiB, so the end of a secret may not have come."""
+    secret = "whsec_abcdefgh"
+    filler = b"x" * (4096 - shown)
+
+    assert masked(filler + secret.encode()[:shown], [secret]) == filler[:4096] + b"***"

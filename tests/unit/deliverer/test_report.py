@@ -1,8 +1,9 @@
 """What the sender saw, in the policy's words."""
 
+import msgspec
 import pytest
 
-from deliverer.report import cut_off, is_failure, report_of, retry_after_ms
+from deliverer.report import cut_off, heeding_abort, is_failure, report_of, retry_after_ms
 from deliverer.sender.port import AttemptResult
 from schemas.outcome import Outcome
 
@@ -59,6 +60,28 @@ def test_the_receivers_wish_is_read(
 
     assert (report.wants_abort, report.wants_disable) == (wants_abort, wants_disable)
     assert (report.outcome, report.status) == (Outcome.HTTP_5XX, 500)
+
+
+@pytest.mark.parametrize(
+    ("status", "outcome", "expected"),
+    [
+        (400, Outcome.HTTP_4XX, Outcome.ABORTED),
+        (302, Outcome.HTTP_3XX, Outcome.ABORTED),
+        (429, Outcome.HTTP_429, Outcome.ABORTED),
+        (503, Outcome.HTTP_5XX, Outcome.ABORTED),
+        (200, Outcome.DELIVERED, Outcome.DELIVERED),
+        (410, Outcome.HTTP_410, Outcome.HTTP_410),
+    ],
+)
+def test_a_failure_that_asks_for_no_more_is_aborted(
+    status: int, outcome: Outcome, expected: Outcome
+) -> None:
+    """Successes stay what they are; 410 disables the subscription as well."""
+    asked = AttemptResult(outcome=outcome, status=status, webhook_delivery="abort-message")
+    other = AttemptResult(outcome=outcome, status=status, webhook_delivery="disable")
+
+    assert heeding_abort(asked) == msgspec.structs.replace(asked, outcome=expected)
+    assert heeding_abort(other) == other
 
 
 def test_an_attempt_cut_off_tells_how_long_it_ran() -> None:
