@@ -41,6 +41,7 @@ generate: $(VENV)/.ready ## Write what is generated: JSON Schemas, docs/settings
 	@$(BIN)/python -m schemas.json_schemas
 	@$(BIN)/python -m hooklane.settings_docs
 	@$(BIN)/python -m tools.chart
+	@$(BIN)/python -m tools.lane_diagram
 
 clean: ## Remove the virtual environment and caches
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis build dist *.egg-info
