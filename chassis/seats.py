@@ -8,7 +8,7 @@ when it fails. Nothing is handed to an actor before its takeover ended, nor betw
     empty --`assigned` names p--> taking over --> running
     taking over --failed--> pause, ask the group whether we are in, taking over
     running --dead, needs a takeover--> pause, ask the group, taking over
-    running --dead otherwise--> empty
+    running --dead otherwise--> empty, and after `ABANDONED_S` as if it had wanted one
     any --`assigned` omits p, or the group forgot us meanwhile--> closed ("lost")
 """
 
@@ -21,6 +21,8 @@ from structlog.typing import FilteringBoundLogger
 
 TAKEOVERS_MAX = 8
 CLOSE_S = 10.0
+ABANDONED_S = 20.0
+"""How long a dead actor's partition waits for an `assigned` that may have come just before."""
 _CONFIRM_PAUSE_S = 0.5
 _BACKOFF_S = (0.2, 0.4, 0.8, 1.6, 3.2, 5.0)
 _SETTLED_S = 60.0
@@ -60,7 +62,7 @@ class Actor(Protocol):
     def needs_takeover(self) -> bool:
         """Whether a dead one wants a successor as soon as the group confirms that p is ours.
 
-        Else the successor comes with the next `assigned` that names p.
+        Else the successor comes with the next `assigned` that names p, or much later.
         """
         ...
 
@@ -103,6 +105,7 @@ class Seat:
         self.partition = partition
         self.actor: Actor | None = None
         self.is_running = False
+        self.is_abandoned = False
         self.end = -1
         self.failures = 0
         self.running_since = 0.0
@@ -120,7 +123,9 @@ class Seats:
         confirm: Callable[[], Awaitable[bool | None]],
         log: FilteringBoundLogger,
         hooks: OwnershipHooks,
+        abandoned_s: float = ABANDONED_S,
     ) -> None:
+        self._abandoned_s = abandoned_s
         self._make_actor = make_actor
         self._seek = seek
         self._confirm = confirm
@@ -189,6 +194,9 @@ class Seats:
 
     def _keep(self, seat: Seat) -> None:
         actor = seat.actor
+        if seat.is_abandoned and seat.takeover is not None:
+            seat.takeover.cancel()
+            seat.takeover = None
         if seat.takeover is not None:
             return
         if actor is None:
@@ -210,8 +218,15 @@ class Seats:
         self._close_actor(seat.partition, actor, "dead", None)
         if is_wanted:
             self._take_over(seat, after_s=self._pause_of(seat) if after_s is None else after_s)
+        else:
+            # The group may have refused it in the same moment as it gave it the partition again:
+            # no further `assigned` would come. A yes of the group under its present generation
+            # says the same.
+            self._take_over(seat, after_s=self._abandoned_s)
+            seat.is_abandoned = True
 
     def _take_over(self, seat: Seat, *, after_s: float) -> None:
+        seat.is_abandoned = False
         seat.takeover = asyncio.create_task(
             self._occupy(seat, after_s), name=f"takeover-{seat.partition}"
         )
@@ -227,6 +242,7 @@ class Seats:
         while True:
             if after_s:
                 await self._wait_confirmed(after_s)
+                seat.is_abandoned = False
             if await self._try_takeover(seat):
                 seat.takeover = None
                 return

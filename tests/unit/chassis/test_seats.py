@@ -5,14 +5,19 @@ from collections.abc import Callable
 
 import structlog
 
-from chassis.seats import TAKEOVERS_MAX, OwnershipHooks, Seats
+from chassis.seats import ABANDONED_S, TAKEOVERS_MAX, OwnershipHooks, Seats
 from tests.fakes.actor import RecordingActor
 
 
 class Room:
     """Seats with everything around them recorded."""
 
-    def __init__(self, make: Callable[[int], RecordingActor] | None = None) -> None:
+    def __init__(
+        self,
+        make: Callable[[int], RecordingActor] | None = None,
+        *,
+        abandoned_s: float = ABANDONED_S,
+    ) -> None:
         self.journal: list[tuple[str, int]] = []
         self.made: list[RecordingActor] = []
         self.sought: list[tuple[int, int]] = []
@@ -25,6 +30,7 @@ class Room:
             confirm=self._confirm,
             log=structlog.get_logger(),
             hooks=OwnershipHooks(),
+            abandoned_s=abandoned_s,
         )
 
     def _make_actor(self, partition: int) -> RecordingActor:
@@ -190,6 +196,20 @@ async def test_a_dead_one_without_the_wish_waits_for_assigned() -> None:
     await until(lambda: room.running() == [1])
 
     assert len(room.made) == 2
+
+
+async def test_a_partition_is_not_abandoned_for_good() -> None:
+    """`assigned` may have come just before the death: then the group's yes has to do."""
+    room = Room(abandoned_s=0.01)
+    room.confirms = [False, True]
+    room.seats.assign({1}, is_same_member=False)
+    await until(lambda: room.running() == [1])
+    room.made[0].is_dead = True
+
+    room.seats.sweep()
+    await until(lambda: len(room.made) == 2 and room.running() == [1])
+
+    assert room.asked == 2
 
 
 async def test_a_dead_one_with_the_wish_is_replaced() -> None:
