@@ -53,11 +53,11 @@ async def take_over(
         lease=lease,
         ended=ended,
     )
-    _tell(partition, parts, machine)
+    _tell(partition, parts, machine, took_s=parts.clock.monotonic() - claimed_at)
     return Life(machine, endpoints, lease, commits)
 
 
-def _tell(partition: int, parts: Parts, machine: Machine) -> None:
+def _tell(partition: int, parts: Parts, machine: Machine, *, took_s: float) -> None:
     """Say where the partition stands, and alarm what retention took from it."""
     counts = machine.counts
     if counts.lost_offsets or counts.lost_tier_offsets:
@@ -67,4 +67,9 @@ def _tell(partition: int, parts: Parts, machine: Machine) -> None:
             deliveries=counts.lost_offsets,
             retries=counts.lost_tier_offsets,
         )
-    parts.log.info("takeover.done", partition=partition, **machine.view.describe())
+    parts.log.info(
+        "takeover.done",
+        partition=partition,
+        took_ms=round(took_s * 1000),
+        **machine.view.describe(),
+    )

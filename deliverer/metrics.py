@@ -117,6 +117,11 @@ class DelivererMetrics:
             buckets=COMMIT_BUCKETS_S,
             registry=registry,
         )
+        self.sweep_reads = Counter(
+            "hooklane_sweep_read_records",
+            "Records of the log read again for lanes that lag.",
+            registry=registry,
+        )
         self.rebalances = Counter(
             "hooklane_rebalances", "Assignments of the consumer group.", registry=registry
         )

@@ -52,7 +52,7 @@ async def build(settings: DelivererSettings) -> Sequence[Component]:
     reading = _reading(settings, names, clock)
     descriptors = _descriptors(settings)
     sender = _sender(settings, metrics, descriptors)
-    delays, sweeps = _log_readers(settings, names)
+    delays, sweeps = _log_readers(settings, names, metrics)
     slots = Slots(descriptors.max_in_flight)
     metrics.in_flight.set_function(lambda: slots.in_flight)
     parts = Parts(
@@ -146,7 +146,9 @@ def limits_of(settings: DelivererSettings) -> Limits:
     )
 
 
-def _log_readers(settings: DelivererSettings, names: TopicNames) -> tuple[DelayReader, SweepReader]:
+def _log_readers(
+    settings: DelivererSettings, names: TopicNames, metrics: DelivererMetrics
+) -> tuple[DelayReader, SweepReader]:
     delays = DelayReader(
         lambda: kafka.consumer(settings.kafka, client_id=f"{CLIENT_ID}-delays"),
         topics=names.tiers,
@@ -156,6 +158,7 @@ def _log_readers(settings: DelivererSettings, names: TopicNames) -> tuple[DelayR
         lambda: kafka.consumer(settings.kafka, client_id=f"{CLIENT_ID}-sweep"),
         topic=names.deliveries,
         log=logs.get("sweep"),
+        on_read=metrics.sweep_reads.inc,
     )
     return delays, sweeps
 

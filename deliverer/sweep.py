@@ -41,8 +41,10 @@ class SweepReader:
         *,
         topic: str,
         log: FilteringBoundLogger,
+        on_read: Callable[[int], None],
     ) -> None:
         self._make_consumer = make_consumer
+        self._on_read = on_read
         self._topic = topic
         self._log = log
         self._feeds: dict[int, SweepFeed] = {}
@@ -113,7 +115,9 @@ class SweepReader:
             end = self._positions[place] = await consumer.position(place)
             feed = self._feeds.get(place.partition)
             if feed is not None and end > begin:
-                feed.feed_sweep(batches.get(place, ()), start=begin, end=end)
+                records = batches.get(place, ())
+                self._on_read(len(records))
+                feed.feed_sweep(records, start=begin, end=end)
 
     def _targets(self) -> dict[TopicPartition, int]:
         asked = ((p, feed.sweep_target()) for p, feed in self._feeds.items())

@@ -43,7 +43,10 @@ class Rig:
         self.consumers: list[FakeConsumer] = []
         self.log, self.said = silent_log()
         self.failures = 0
-        self.reader = SweepReader(self._make, topic=NAMES.deliveries, log=self.log)
+        self.read: list[int] = []
+        self.reader = SweepReader(
+            self._make, topic=NAMES.deliveries, log=self.log, on_read=self.read.append
+        )
 
     def _make(self) -> FakeConsumer:
         self.consumers.append(FakeConsumer(self.logs))
@@ -77,6 +80,7 @@ async def test_it_reads_from_the_target() -> None:
     await rig.reader.stop()
 
     assert feed.got == [([2, 3, 4], 2, 5)]
+    assert rig.read == [3]
     assert rig.consumers[0].is_stopped
 
 
