@@ -1,0 +1,15 @@
+require "standardwebhooks"
+
+WEBHOOK = StandardWebhooks::Webhook.new(ENV.fetch("WEBHOOK_SECRET"))
+
+class HooksController < ApplicationController
+  skip_before_action :verify_authenticity_token
+
+  def create
+    data = WEBHOOK.verify(request.raw_post, request.headers)
+    HandleOrder.perform_later(request.headers["webhook-id"], data)
+    head :no_content
+  rescue StandardWebhooks::WebhookVerificationError
+    head :unauthorized
+  end
+end
