@@ -197,6 +197,13 @@ class Stand:
         }
         return service_environment(dict(surroundings.environ()) | tuned, self._plan, service)
 
+    async def metric(self, service: str, name: str) -> float:
+        """Sum the series of one metric that a service shows now."""
+        client = await connect(self._plan.admin_ports[service])
+        text = (await client.ask(get("/metrics"))).body.decode()
+        client.close()
+        return sum(float(one.split()[-1]) for one in text.splitlines() if one.startswith(name))
+
     async def _ready(self, name: str, child: Child) -> None:
         port = self._plan.admin_ports[name]
         async with asyncio.timeout(READY_S):
