@@ -15,6 +15,7 @@ from structlog.typing import FilteringBoundLogger
 
 from chassis.vault import Tampered, UnknownKey, Vault
 from deliverer.policy.items import SubscriptionPolicy
+from deliverer.policy.limiter import rate_of
 from deliverer.request import Recipient, RequestRefused, recipient_of
 from schemas.registry import (
     SealedFields,
@@ -207,6 +208,7 @@ def secrets_of(fields: SealedFields) -> tuple[str, ...]:
 
 def _policy(record: SubscriptionRecord, *, is_held: bool = False) -> SubscriptionPolicy:
     status = "paused" if is_held and record.status == "active" else record.status
+    rate = record.rate_limit
     return SubscriptionPolicy(
         status=status,
         lane_epoch=record.lane_epoch,
@@ -216,4 +218,5 @@ def _policy(record: SubscriptionRecord, *, is_held: bool = False) -> Subscriptio
         schedule_ms=tuple(round(delay_s * 1000) for delay_s in record.retry.schedule_s),
         max_age_ms=record.retry.max_age_s * 1000,
         max_in_flight=record.max_in_flight,
+        rate_limit=None if rate is None else rate_of(rate.per_second, rate.burst),
     )

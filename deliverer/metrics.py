@@ -16,6 +16,7 @@ AGE_BUCKETS_S = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0, 60.0, 600.0, 3600.
 COMMIT_BUCKETS_S = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0, 10.0)
 TIER_NAMES = tuple(tier.name for tier in TIERS)
 LANE_STATES = ("live", "held", "lagging")
+BREAKER_STATES = ("open", "half_open")
 COMMIT_RESULTS = ("committed", "lost")
 DROP_REASONS = ("disabled", "deleted")
 BLOCKED_REASONS = ("address", "dns", "scheme", "port")
@@ -133,6 +134,13 @@ class DelivererMetrics:
 
         lanes = Gauge("hooklane_lanes", "Lanes in memory by state.", ["state"], registry=registry)
         self.lanes = {state: lanes.labels(state) for state in LANE_STATES}
+        breakers = Gauge(
+            "hooklane_breakers",
+            "Breakers of subscriptions that are open, or have a probe out.",
+            ["state"],
+            registry=registry,
+        )
+        self.breakers = {state: breakers.labels(state) for state in BREAKER_STATES}
         self.registry_records = Gauge(
             "hooklane_registry_records", "Records of the registry in memory.", registry=registry
         )

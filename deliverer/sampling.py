@@ -10,7 +10,7 @@ from typing import Protocol
 from prometheus_client import CollectorRegistry, Gauge
 
 from chassis.clock import Clock
-from deliverer.metrics import LANE_STATES, TIER_NAMES, DelivererMetrics
+from deliverer.metrics import BREAKER_STATES, LANE_STATES, TIER_NAMES, DelivererMetrics
 from deliverer.policy.items import Counts
 
 INTERVAL_S = 5.0
@@ -21,6 +21,9 @@ class Sampled(Protocol):
 
     def lanes_by_state(self) -> dict[str, int]:
         """Count lanes by state."""
+
+    def breakers_by_state(self) -> dict[str, int]:
+        """Count breakers that are open or half open."""
 
     def oldest_queued_at(self) -> int | None:
         """Return when the oldest waiting delivery was accepted."""
@@ -123,11 +126,16 @@ class Sampler:
 
     def _sample_lanes(self, partitions: list[Sampled]) -> None:
         lanes = dict.fromkeys(LANE_STATES, 0)
+        breakers = dict.fromkeys(BREAKER_STATES, 0)
         for partition in partitions:
             for state, count in partition.lanes_by_state().items():
                 lanes[state] += count
+            for state, count in partition.breakers_by_state().items():
+                breakers[state] += count
         for state, count in lanes.items():
             self._metrics.lanes[state].set(count)
+        for state, count in breakers.items():
+            self._metrics.breakers[state].set(count)
         self._waiting.oldest.set(self._age_s(p.oldest_queued_at() for p in partitions))
 
     def _sample_due(self, partitions: list[Sampled]) -> None:

@@ -142,6 +142,9 @@ def limits_of(settings: DelivererSettings) -> Limits:
         buffer_bytes=share,
         rest_heap_bytes=share // 4,
         tier_ahead_bytes=share // (4 * len(TIERS)),
+        breaker_failures=settings.breaker.failures,
+        probe_ms=round(settings.breaker.probe_s * 1000),
+        probe_max_ms=round(settings.breaker.probe_max_s * 1000),
         sweep=True,
     )
 

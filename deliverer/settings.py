@@ -1,6 +1,6 @@
 """The deliverer's settings."""
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from chassis.settings import (
     AdminSettings,
@@ -30,6 +30,34 @@ class DeliveryLimits(Section):
     )
 
 
+class BreakerSettings(Section):
+    """When deliveries to a failing subscription are held back, and how it is tried again."""
+
+    failures: int = Field(
+        default=10,
+        ge=1,
+        le=1_000,
+        description="Failures in a row that open a subscription's breaker "
+        "(70 % of the last 20 attempts do, too).",
+    )
+    probe_s: float = Field(
+        default=30.0,
+        ge=0.1,
+        le=3_600,
+        description="Seconds until an open breaker lets one attempt go; "
+        "doubled after each that fails.",
+    )
+    probe_max_s: float = Field(
+        default=900.0, ge=0.1, le=86_400, description="The longest such wait in seconds."
+    )
+
+    @model_validator(mode="after")
+    def _check_order(self) -> "BreakerSettings":
+        if self.probe_max_s < self.probe_s:
+            raise ValueError("probe_max_s must not be below probe_s")
+        return self
+
+
 class DelivererSettings(ServiceSettings):
     """Everything the deliverer reads from the environment."""
 
@@ -37,3 +65,4 @@ class DelivererSettings(ServiceSettings):
     vault: VaultSettings
     egress: EgressSettings = EgressSettings()
     deliverer: DeliveryLimits = DeliveryLimits()
+    breaker: BreakerSettings = BreakerSettings()

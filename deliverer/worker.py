@@ -198,7 +198,7 @@ class PartitionWorker:
             self._parts.log.error("worker.zombie", partition=self._partition)
             self._die(needs_takeover=False)
             return
-        wake_ms = life.machine.wake(now_ms)
+        life.machine.wake(now_ms)
         wants_lease = self._start(life, now_ms)
         tick_s = self._tick(life, is_forced=wants_lease)
         self._sweep_target = life.machine.sweep_target(now_ms)
@@ -207,6 +207,7 @@ class PartitionWorker:
         if not self._had_room and self._has_room():
             self._had_room = True
             self._group.wake()
+        wake_ms = life.machine.next_wake_at
         wake_s = STEP_S_MAX if wake_ms is None else (wake_ms - now_ms) / 1000
         self._arm(min(wake_s, tick_s, STEP_S_MAX))
 

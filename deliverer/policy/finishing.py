@@ -1,5 +1,6 @@
 """Settle an attempt that ended (A2-A6)."""
 
+from deliverer.policy.breaker import HALVING_STATUSES
 from deliverer.policy.items import (
     Attempt,
     AttemptLabel,
@@ -11,7 +12,16 @@ from deliverer.policy.items import (
 )
 from deliverer.policy.lagging import give_back
 from deliverer.policy.lanes import Lane, Step
-from deliverer.policy.outcome import Again, Dead, Delivered, Retry, decide, is_suspect
+from deliverer.policy.outcome import (
+    VERDICTS,
+    Again,
+    Dead,
+    Delivered,
+    Retry,
+    Verdict,
+    decide,
+    is_suspect,
+)
 from deliverer.policy.partition import Partition
 from deliverer.policy.retry import back_off_ms, due_at
 from deliverer.policy.roster import Seat
@@ -28,10 +38,13 @@ def finish(p: Partition, attempt: Attempt, report: AttemptReport, now: int) -> l
     if seat is not None:
         seat.in_flight -= 1
     lane = p.lanes.get(delivery.lane)
+    if seat is not None:
+        _judge(p, seat, attempt=attempt, report=report, now=now)
     if seat is None or lane is None:
         _finish_dropped(p, attempt, report)
         if seat is not None:
             p.roster.relist(seat)
+            p.forget_seat(seat, now)
         return []
     del lane.inflight[delivery.sequence]
     back_off = back_off_ms(report.status, report.retry_after_ms)
@@ -40,7 +53,7 @@ def finish(p: Partition, attempt: Attempt, report: AttemptReport, now: int) -> l
     seat.is_suspect = is_suspect(report.outcome, seat.is_suspect)
     next_at = _apply(p, seat, lane, attempt=attempt, report=report, now=now)
     _log(p, attempt, report, next_at=next_at)
-    notices = _notices(seat, report)
+    notices = _notices(p, seat, report, now)
     p.want_sweep(lane)
     if lane.can_start:
         p.roster.offer(seat, lane)
@@ -48,6 +61,27 @@ def finish(p: Partition, attempt: Attempt, report: AttemptReport, now: int) -> l
         p.idle[lane.key] = lane
     p.roster.relist(seat)
     return notices
+
+
+def _judge(p: Partition, seat: Seat, *, attempt: Attempt, report: AttemptReport, now: int) -> None:
+    """Let the breaker, the ramp and the count of failures know how the receiver is."""
+    health = seat.health
+    verdict = VERDICTS[report.outcome]
+    if health is None and verdict is Verdict.SUCCESS:
+        return
+    sequence, limits = attempt.delivery.sequence, p.limits
+    health = seat.ailing(limits)
+    if verdict is Verdict.NOT_MADE:
+        health.not_made(sequence, now)
+    elif verdict is Verdict.FAILURE and not report.wants_abort:
+        health.failed(sequence, now, limits)
+        if report.status in HALVING_STATUSES:
+            health.halve(seat.policy.max_in_flight)
+    # What else it says about the one delivery (gone, aborted), it answers.
+    elif health.succeeded(seat.policy.max_in_flight, limits):
+        p.reopen(seat)
+    if health.is_good:
+        seat.health = None
 
 
 def _apply(
@@ -86,8 +120,10 @@ def _again(
 ) -> int | None:
     """Put the delivery back where it came from, with the same number (A6)."""
     if report.outcome is Outcome.LOCAL_FAULT:
-        # A fault of ours would be met again at once: a short pause, no attempt burnt.
-        seat.not_before = max(seat.not_before, now + p.limits.local_fault_pause_ms)
+        # A fault of ours would be met again at once: a pause, longer each time, and no attempt
+        # burnt.
+        pause_ms = seat.ailing(p.limits).local_fault(p.limits)
+        seat.not_before = max(seat.not_before, now + pause_ms)
         p.roster.wake_at(seat, seat.not_before)
     if attempt.source is None:
         lane.step(Step.RETURNED)
@@ -95,7 +131,7 @@ def _again(
         return None
     p.buffered_bytes -= attempt.delivery.size
     p.settle(lane, attempt)
-    due = max(seat.not_before, now + p.tiers.delays_ms[0])
+    due = max(seat.waits_until, now + p.tiers.delays_ms[0])
     _hold(p, lane, attempt, number=attempt.number, now=now)
     park(p, attempt, attempt.number, due_at=due, now=now)
     return due
@@ -132,15 +168,22 @@ def _letter(attempt: Attempt, report: AttemptReport, reason: DeadLetterReason) -
     )
 
 
-def _notices(seat: Seat, report: AttemptReport) -> list[Notice]:
-    """Stop a subscription whose receiver is gone or asks for it (R4); 410 says it louder."""
+def _notices(p: Partition, seat: Seat, report: AttemptReport, now: int) -> list[Notice]:
+    """Stop a subscription whose receiver is gone, asks for it (R4), or failed for days.
+
+    410 says it louder than the wish. What the days were is known to this owner only.
+    """
+    notice = None
     if report.outcome is Outcome.HTTP_410:
-        seat.stopped_epoch = seat.policy.lane_epoch
-        return [Disable(seat.subscription, "gone")]
-    if report.wants_disable:
-        seat.stopped_epoch = seat.policy.lane_epoch
-        return [Disable(seat.subscription, "receiver")]
-    return []
+        notice = Disable(seat.subscription, "gone")
+    elif report.wants_disable:
+        notice = Disable(seat.subscription, "receiver")
+    elif seat.health is not None and seat.health.is_failing(now, p.limits):
+        notice = Disable(seat.subscription, "failing")
+    if notice is None:
+        return []
+    seat.stopped_epoch = seat.policy.lane_epoch
+    return [notice]
 
 
 def _finish_dropped(p: Partition, attempt: Attempt, report: AttemptReport) -> None:

@@ -2,11 +2,11 @@
 
 from collections.abc import Sequence
 
-from deliverer.policy.items import Delivery
+from deliverer.policy.items import Delivery, SubscriptionPolicy
 from deliverer.policy.lagging import accepts, evict, has_room, lag
 from deliverer.policy.lanes import Lane
 from deliverer.policy.partition import Partition
-from deliverer.policy.roster import NEVER_STOPPED
+from deliverer.policy.roster import NEVER_STOPPED, Seat
 
 
 def read_head(p: Partition, records: Sequence[Delivery], *, end: int, now: int) -> None:
@@ -87,7 +87,7 @@ def registry_changed(p: Partition, subscription: str, now: int) -> None:
             p.drop_lane(seat, lane)
         p.seats.pop(subscription, None)
         return
-    seat.policy = policy
+    _adopt(p, seat, policy, now)
     for lane in list(seat.lanes.values()):
         if seat.is_dead(lane.epoch):
             p.counts.dropped_disabled += len(lane.queue) + len(lane.due or ())
@@ -96,3 +96,15 @@ def registry_changed(p: Partition, subscription: str, now: int) -> None:
         seat.stopped_epoch = NEVER_STOPPED
     p.reopen(seat)
     p.forget_seat(seat, now)
+
+
+def _adopt(p: Partition, seat: Seat, policy: SubscriptionPolicy, now: int) -> None:
+    """Take a new version: its breaker lets a probe go, and enabled again it begins anew."""
+    is_enabled = policy.status == "active" and seat.policy.status != "active"
+    seat.adopt(policy)
+    if seat.health is None:
+        return
+    if is_enabled:
+        seat.health = None
+    else:
+        seat.health.probe_now(now, p.limits)

@@ -10,6 +10,7 @@ from typing import Literal, Protocol
 
 import msgspec
 
+from deliverer.policy.limiter import Rate
 from deliverer.policy.window import Run
 from schemas.dead_letter import DeadLetterReason
 from schemas.outcome import Outcome
@@ -91,6 +92,7 @@ class SubscriptionPolicy(msgspec.Struct, frozen=True, kw_only=True):
     schedule_ms: tuple[int, ...]
     max_age_ms: int
     max_in_flight: int = 8
+    rate_limit: Rate | None = None
 
     def mode_of(self, epoch: int) -> Mode:
         """Return the mode of a lane epoch; an unknown one is strict, which promises more."""
@@ -105,14 +107,16 @@ class Subscriptions(Protocol):
 
 
 class Limits(msgspec.Struct, frozen=True, kw_only=True):
-    """The bounds of one partition; every one of them stops a reader, never a delivery.
+    """The bounds of one partition: they stop a reader or postpone a start, never lose a delivery.
 
     `buffer_bytes` is the partition's share of the process's budget. A tier other than the lowest
     holds at most `tier_read_ahead` records (and `tier_ahead_bytes`) whose wake lies ahead; the
     rests that wait in memory hold at most `rest_heap_bytes`. A lane queues `lane_queue` deliveries,
     `lane_queue_max` while half of the budget is free, and keeps at most about `lane_done` settled
     offsets above an unsettled one. `sweep` says that the shell runs the sweep reader: without it no
-    lane may lag.
+    lane may lag. A wait for a rate limit up to `short_wait_ms` lets a lane go on reading. The rest
+    is the breaker's (CONTRACT §5, DESIGN 8.5); a subscription without success for `failing_ms` and
+    `failing_attempts` is disabled.
     """
 
     window_offsets: int = 16_384
@@ -126,6 +130,13 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     slot_wait_ms: int = 10_000
     pause_repark_ms: int = 30_000
     local_fault_pause_ms: int = 1_000
+    local_fault_pause_max_ms: int = 30_000
+    short_wait_ms: int = 1_000
+    breaker_failures: int = 10
+    probe_ms: int = 30_000
+    probe_max_ms: int = 900_000
+    failing_ms: int = 5 * 86_400_000
+    failing_attempts: int = 20
     sweep: bool = False
 
 
@@ -175,7 +186,7 @@ class Disable(msgspec.Struct, frozen=True):
     """Ask the shell to disable a subscription: after the tick, until it succeeds (R4)."""
 
     subscription: str
-    reason: Literal["gone", "receiver"]
+    reason: Literal["gone", "receiver", "failing"]
 
 
 Notice = Disable

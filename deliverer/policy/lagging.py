@@ -44,8 +44,8 @@ def lag(p: Partition, lane: Lane, cursor: int, *, accepted_at: int) -> None:
 
 def look_again(p: Partition, seat: Seat, now: int) -> None:
     """Set the timer of a closed subscription: when it accepts, or its oldest head expires."""
-    if seat.not_before > now:
-        p.roster.wake_at(seat, seat.not_before)
+    if seat.waits_until > now:
+        p.roster.wake_at(seat, seat.waits_until)
     if seat.timer_at is not None:
         return
     heads = [

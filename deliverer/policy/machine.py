@@ -180,6 +180,11 @@ class Machine:
         """Move on what is due; returns when to call again, None = not before an event."""
         return waking.wake(self._state, now)
 
+    @property
+    def next_wake_at(self) -> int | None:
+        """When to call `wake` at the latest, asked after the starts: a rate limit sets timers."""
+        return waking.next_at(self._state)
+
     def registry_changed(self, subscription: str, now: int) -> None:
         """Apply the current policy of a subscription (A5, H2)."""
         intake.registry_changed(self._state, subscription, now)

@@ -156,9 +156,15 @@ class Partition:
 
     def forget_seat(self, seat: Seat, now: int) -> None:
         """Let the object of a subscription go when it holds nothing worth remembering."""
-        is_quiet = not seat.lanes and seat.in_flight == 0
         is_known = self.seats.get(seat.subscription) is seat  # not one that came after it
-        if is_known and is_quiet and seat.not_before <= now and seat.stopped_epoch == NEVER_STOPPED:
+        if not is_known or seat.lanes or seat.in_flight:
+            return
+        if seat.health is not None or seat.stopped_epoch != NEVER_STOPPED:
+            return  # until it is well again, edited or removed
+        remembered_until = seat.remembered_until
+        if remembered_until > now:
+            self.roster.wake_at(seat, remembered_until)
+        else:
             self.seats.pop(seat.subscription, None)
 
     # ---- deliveries
@@ -226,8 +232,12 @@ class Partition:
         for lane in seat.lanes.values():
             self.want_sweep(lane)
 
-    def start(self, seat: Seat, lane: Lane, attempt: Attempt) -> Attempt:
+    def start(self, seat: Seat, lane: Lane, attempt: Attempt, *, now: int) -> Attempt:
         """Note that an attempt is out."""
+        if seat.bucket is not None:
+            seat.bucket.take(now)
+        if seat.health is not None:
+            seat.health.started(attempt.delivery.sequence, now, self.limits)
         lane.inflight[attempt.delivery.sequence] = attempt
         if lane.is_strict:
             lane.step(Step.START)

@@ -7,9 +7,12 @@ ends, the registry changes, a timer fires.
 
 from collections import deque
 from heapq import heappop, heappush
+from math import ceil
 
-from deliverer.policy.items import SubscriptionPolicy
+from deliverer.policy.breaker import Health
+from deliverer.policy.items import Limits, SubscriptionPolicy
 from deliverer.policy.lanes import Lane
+from deliverer.policy.limiter import Bucket
 
 NEVER_STOPPED = -1
 
@@ -17,12 +20,15 @@ NEVER_STOPPED = -1
 class Seat:
     """One subscription's place: its lanes, its attempts out, and until when it must wait.
 
-    `not_before` is asked for by the receiver (Retry-After); `stopped_epoch` is the lane epoch in
-    which it asked to be disabled: nothing starts until the registry shows a later one (R4). A
-    suspect's last attempt failed: it takes turns with its like.
+    `not_before` is asked for by the receiver (Retry-After) or by a fault of ours; `stopped_epoch`
+    is the lane epoch in which it asked to be disabled: nothing starts until the registry shows a
+    later one (R4). A suspect's last attempt failed: it takes turns with its like. `bucket` is there
+    with a rate limit, `health` after a failure: most have neither.
     """
 
     __slots__ = (
+        "bucket",
+        "health",
         "in_flight",
         "is_listed",
         "is_suspect",
@@ -37,7 +43,9 @@ class Seat:
 
     def __init__(self, subscription: str, policy: SubscriptionPolicy) -> None:
         self.subscription = subscription
-        self.policy = policy
+        self.bucket: Bucket | None = None
+        self.health: Health | None = None
+        self.adopt(policy)
         self.lanes: dict[str, Lane] = {}
         self.ready: list[Lane] = []
         self.in_flight = 0
@@ -47,9 +55,51 @@ class Seat:
         self.is_suspect = False
         self.timer_at: int | None = None
 
+    def adopt(self, policy: SubscriptionPolicy) -> None:
+        """Take a version of the registry's record."""
+        self.policy = policy
+        rate = policy.rate_limit
+        if rate is None:
+            self.bucket = None
+        elif self.bucket is None:
+            self.bucket = Bucket(rate)
+        else:
+            self.bucket.change(rate)
+
+    def ailing(self, limits: Limits) -> Health:
+        """Return what is remembered of failures; from now on something is."""
+        if self.health is None:
+            self.health = Health(limits)
+        return self.health
+
     def accepts(self, now: int) -> bool:
         """Ask whether attempts may start."""
-        return self.is_open and now >= self.not_before
+        if not self.is_open or now < self.not_before:
+            return False
+        if self.bucket is not None and now < self.bucket.closed_until:
+            return False
+        return self.health is None or now >= self.health.open_until
+
+    @property
+    def waits_until(self) -> int:
+        """Until when nothing starts: asked for, limited, or the breaker is open."""
+        until = self.not_before
+        if self.bucket is not None:
+            until = max(until, self.bucket.closed_until)
+        if self.health is not None:
+            until = max(until, self.health.open_until)
+        return until
+
+    @property
+    def remembered_until(self) -> int:
+        """Until when forgetting the subscription would let something start too early."""
+        if self.bucket is None:
+            return self.not_before
+        return max(self.not_before, ceil(self.bucket.full_at))
+
+    def has_token(self, now: int) -> bool:
+        """Ask whether the rate limit lets an attempt go."""
+        return self.bucket is None or self.bucket.ready_at(now) <= now
 
     @property
     def is_open(self) -> bool:
@@ -58,7 +108,10 @@ class Seat:
         return policy.status == "active" and policy.lane_epoch > self.stopped_epoch
 
     def accepts_tests(self, now: int) -> bool:
-        """Ask whether a test event may go out: also while paused."""
+        """Ask whether a test event may go out: also while paused, also with an open breaker.
+
+        Somebody mended the receiver and wants to see it: the test is the probe.
+        """
         policy = self.policy
         is_closed = policy.status == "disabled" or policy.lane_epoch <= self.stopped_epoch
         return not is_closed and now >= self.not_before

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from deliverer.policy.items import Attempt, Parked
 from deliverer.policy.lagging import give_back, look_again
 from deliverer.policy.lanes import Lane, Phase, Step
+from deliverer.policy.limiter import Bucket
 from deliverer.policy.partition import Partition
 from deliverer.policy.roster import Seat
 from deliverer.policy.writing import expire_first, expire_parked, park_again
@@ -67,16 +68,21 @@ def repark(p: Partition, seat: Seat, lane: Lane, *, parked: Parked, now: int) ->
 def accepts_again_at(p: Partition, seat: Seat, now: int) -> int:
     """Return when a retry that cannot start should be looked at again."""
     wait_ms = p.tiers.delays_ms[0] if seat.is_open else p.limits.pause_repark_ms
-    if seat.is_open and seat.not_before > now:
-        return seat.not_before
-    return max(seat.not_before, now + wait_ms)
+    waits_until = seat.waits_until
+    if seat.is_open and waits_until > now:
+        return waits_until
+    return max(waits_until, now + wait_ms)
 
 
 def _turn(p: Partition, seat: Seat, now: int) -> Attempt | None:
+    is_limited = seat.bucket is not None and _waits_for_token(p, seat, seat.bucket, now)
     if not seat.accepts(now):
         return _closed_turn(p, seat, now)
-    if seat.in_flight >= seat.policy.max_in_flight:
-        return None  # back when one of them ends
+    bound = seat.policy.max_in_flight
+    if seat.health is not None:
+        bound = seat.health.bound(bound)
+    if is_limited or seat.in_flight >= bound:
+        return None  # back by a timer, or when one of them ends
     ready = seat.ready
     while ready:
         lane = ready.pop(0)
@@ -90,6 +96,17 @@ def _turn(p: Partition, seat: Seat, now: int) -> Attempt | None:
     return None
 
 
+def _waits_for_token(p: Partition, seat: Seat, bucket: Bucket, now: int) -> bool:
+    """Ask whether the rate limit makes a subscription wait; if long, it accepts nothing so long."""
+    ready_at = bucket.ready_at(now)
+    if ready_at <= now:
+        return False
+    if ready_at - now > p.limits.short_wait_ms:
+        bucket.closed_until = ready_at
+    p.roster.wake_at(seat, ready_at)
+    return True
+
+
 def _start_first(p: Partition, seat: Seat, lane: Lane, now: int) -> Attempt | None:
     oldest = now - seat.policy.max_age_ms
     while lane.due:
@@ -99,11 +116,11 @@ def _start_first(p: Partition, seat: Seat, lane: Lane, now: int) -> Attempt | No
             expire_parked(p, lane, parked)
             continue
         p.tiers.rest_bytes -= parked.delivery.size
-        return p.start(seat, lane, _attempt_of(parked))
+        return p.start(seat, lane, _attempt_of(parked), now=now)
     _expire_queue(p, lane, oldest)
     if not lane.queue or (lane.is_strict and lane.phase is not Phase.FREE):
         return None
-    return p.start(seat, lane, Attempt(lane.queue.popleft(), 1))
+    return p.start(seat, lane, Attempt(lane.queue.popleft(), 1), now=now)
 
 
 def _attempt_of(parked: Parked) -> Attempt:
@@ -132,7 +149,7 @@ def _closed_turn(p: Partition, seat: Seat, now: int) -> Attempt | None:
     while seat.ready:
         lane = seat.ready.pop(0)
         lane.is_ready = False
-        if lane.is_test and seat.accepts_tests(now):
+        if lane.is_test and seat.accepts_tests(now) and seat.has_token(now):
             attempt = _start_first(p, seat, lane, now)
             if attempt is not None:
                 p.roster.offer(seat, lane)

@@ -18,6 +18,14 @@ class MachineView:
         lagging = sum(1 for lane in self._state.sweep.lagging if lane.held is None)
         return {"live": len(lanes) - held - lagging, "held": held, "lagging": lagging}
 
+    def breakers_by_state(self) -> dict[str, int]:
+        """Count the breakers that are open, and those with a probe out."""
+        found = {"open": 0, "half_open": 0}
+        for seat in self._state.seats.values():
+            if seat.health is not None and seat.health.is_open:
+                found["half_open" if seat.health.is_half_open else "open"] += 1
+        return found
+
     def oldest_queued_at(self) -> int | None:
         """When the oldest delivery that waits in a lane was accepted, as far as known."""
         times = [

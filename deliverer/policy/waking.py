@@ -49,7 +49,12 @@ def wake(p: Partition, now: int) -> int | None:
     while (parked := ahead.pop(now)) is not None:
         _wake_one(p, parked, now)
     _repark_waiting(p, now)
-    times = [ahead.next_at, p.roster.next_at]
+    return next_at(p)
+
+
+def next_at(p: Partition) -> int | None:
+    """Return when the next thing moves by itself; starts and ends of attempts can change it."""
+    times = [p.tiers.next_at, p.roster.next_at]
     for since, _, _ in p.waiting.values():
         times.append(since + p.limits.slot_wait_ms)
         break

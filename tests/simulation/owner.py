@@ -19,6 +19,7 @@ from deliverer.policy.items import (
 )
 from deliverer.policy.machine import Machine
 from schemas.outcome import Outcome
+from tests.simulation.restraint import Restraint
 from tests.simulation.world import BAD, TIERS, Broken, Entry, World
 
 SIZE = 10
@@ -50,6 +51,7 @@ class Owner:
         self.disable: list[str] = []
         self.fetch: tuple[int, int] | None = None
         self.not_before: dict[str, int] = {}
+        self.restraint = Restraint(world, self.limits)
         self.view: dict[str, SubscriptionPolicy] = dict(world.policies)
         self.version = world.version
         self.last = world.committed
@@ -231,9 +233,11 @@ class Owner:
         """Let the registry table catch up."""
         world = self.world
         changed = [name for name, version in world.versions.items() if version > self.version]
+        old = self.view
         self.view = dict(world.policies)
         self.version = world.version
         for name in changed:
+            self.restraint.edited(name, old.get(name), self.view.get(name))
             self.machine.registry_changed(name, world.now)
 
     # ---- attempts
@@ -270,6 +274,7 @@ class Owner:
             raise Broken("Retry-After was not obeyed")
         if policy is None:
             raise Broken("request of a deleted subscription")
+        self.restraint.started(attempt, policy)
         if delivery.kind == "test":
             if attempt.number != 1:
                 raise Broken("a test was retried")
@@ -331,7 +336,9 @@ class Owner:
             world.fail(attempt, back_off=back_off)
             name = attempt.delivery.subscription
             self.not_before[name] = max(self.not_before.get(name, 0), world.now + back_off)
+        self.restraint.finished(attempt, report)
         notices = self.machine.finish(attempt, report, world.now)
+        self._break_restraint(attempt.delivery.subscription)
         if not world.rules.puts_cursor_back and report.outcome is Outcome.HTTP_5XX:
             self._forget_cursors()
         self.disable += [notice.subscription for notice in notices]
@@ -345,6 +352,16 @@ class Owner:
                 state.window.advance(state.window.low)
                 self.machine.committed(world.now)
                 state.outputs = saved
+
+    def _break_restraint(self, name: str) -> None:
+        """Break the machine: it forgets what it must remember of a subscription (ablations)."""
+        seat = self.machine._state.seats.get(name)
+        if seat is None:
+            return
+        if not self.world.rules.keeps_breaker:
+            seat.health = None
+        if not self.world.rules.keeps_rate and seat.bucket is not None:
+            seat.bucket.full_at = 0
 
     def _write_disable(self) -> None:
         for name in self.disable:

@@ -37,6 +37,13 @@ def limits_of(r: Random, *, sweep: bool = False) -> Limits:
         slot_wait_ms=6,
         pause_repark_ms=9,
         local_fault_pause_ms=1,
+        local_fault_pause_max_ms=8,
+        short_wait_ms=r.choice((1, 3)),
+        breaker_failures=r.choice((1, 2, 3)),
+        probe_ms=r.choice((3, 7)),
+        probe_max_ms=20,
+        failing_ms=r.choice((60, 10_000, 10_000)),
+        failing_attempts=4,
         sweep=sweep,
     )
 

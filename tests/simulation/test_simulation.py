@@ -21,6 +21,8 @@ def test_every_promise_holds_in_every_schedule(first: int, sweep: bool) -> None:
 
     assert sum(len(world.final) for world in worlds) > BATCH
     assert sum(world.zombie_posts for world in worlds) > 0
+    assert sum(world.limited for world in worlds) > BATCH
+    assert sum(world.opened for world in worlds) > sum(world.closed for world in worlds) > 0
 
 
 @pytest.mark.parametrize(
@@ -57,6 +59,8 @@ def test_the_judge_notices_a_missing_rule(rule: str) -> None:
         "keeps_live_records",
         "keeps_held",
         "keeps_done",
+        "keeps_rate",
+        "keeps_breaker",
     ],
 )
 def test_the_judge_notices_a_missing_rule_of_lagging_lanes(rule: str) -> None:

@@ -18,9 +18,11 @@ from deliverer.policy.items import (
     TickSnapshot,
     WindowState,
 )
+from deliverer.policy.limiter import Rate
 
 TIERS = (4, 12, 40)
 SCHEDULES = ((2, 5, 9, 30, 60, 17), (14, 45, 7, 1, 20), (50, 13, 3), (1,), ())
+RATES = (None, None, Rate(1.5, 1), Rate(2.5, 3), Rate(5.0, 2))
 MAX_AGE = 400
 BAD = "bad"
 
@@ -50,6 +52,8 @@ class Rules:
     skips_lagging: bool = True
     puts_cursor_back: bool = True
     keeps_live_records: bool = True
+    keeps_rate: bool = True
+    keeps_breaker: bool = True
 
 
 @dataclass
@@ -99,6 +103,9 @@ class World:
     quarantined: set[int] = field(default_factory=set)
     zombie_posts: int = 0
     duplicates: int = 0
+    limited: int = 0
+    opened: int = 0
+    closed: int = 0
 
     def __post_init__(self) -> None:
         """Roll the dice of one run."""
@@ -125,6 +132,7 @@ class World:
             "schedule_ms": self.schedule,
             "max_age_ms": MAX_AGE,
             "max_in_flight": self.r.choice((1, 2, 8)),
+            "rate_limit": self.r.choice(RATES),
         }
         if old is not None:
             fields = {key: getattr(old, key) for key in old.__struct_fields__}
@@ -148,7 +156,9 @@ class World:
         name = self.r.choice(list(self.policies))
         old = self.policies[name]
         dice = self.r.random()
-        if dice < 0.35:
+        if dice < 0.1:
+            self.edit(name, rate_limit=self.r.choice(RATES))
+        elif dice < 0.35:
             if old.status != "disabled":
                 self.edit(name, status="paused" if old.status == "active" else "active")
         elif dice < 0.6:

@@ -16,6 +16,7 @@ from deliverer.endpoints import (
     decode_entry,
     secrets_of,
 )
+from deliverer.policy.limiter import Rate
 from deliverer.request import Recipient
 from schemas.registry import SealedFields, registry_key
 from tests.fakes.deliverer import KEYS, SECRET, registry_entry, silent_log
@@ -49,6 +50,28 @@ def test_a_policy_is_compiled_from_the_record() -> None:
     assert (policy.status, policy.lane_epoch, policy.drop_before) == ("active", 2, 1)
     assert (policy.mode_of(1), policy.mode_of(2)) == ("strict", "none")
     assert (policy.schedule_ms, policy.max_age_ms, policy.max_in_flight) == ((100, 5000), 60_000, 3)
+
+
+@pytest.mark.parametrize(
+    ("rate_limit", "rate"),
+    [
+        (None, None),
+        ({"per_second": 10}, Rate(100.0, 10)),
+        ({"per_second": 0.5}, Rate(2_000.0, 1)),
+        ({"per_second": 2, "burst": 5}, Rate(500.0, 5)),
+    ],
+)
+def test_a_rate_limit_bursts_by_a_second_unless_it_says_more(
+    rate_limit: dict[str, float] | None, rate: Rate | None
+) -> None:
+    """CONTRACT §4; without one there is no bucket."""
+    view = endpoints()
+    view.changed(*registry_entry("sub_a", rate_limit=rate_limit))
+
+    policy = view.policy("sub_a")
+
+    assert policy is not None
+    assert policy.rate_limit == rate
 
 
 @pytest.mark.parametrize("gone", ["unknown", "deleted", "tombstone"])

@@ -19,6 +19,7 @@ CONTRACT = {
     "hooklane_retry_scheduled",
     "hooklane_dead_letters",
     "hooklane_lanes",
+    "hooklane_breakers",
     "hooklane_quarantined",
     "hooklane_commits",
     "hooklane_commit_duration_seconds",

@@ -41,6 +41,10 @@ class FakePartition:
         """Return some."""
         return {"live": 2, "held": 1, "lagging": 0}
 
+    def breakers_by_state(self) -> dict[str, int]:
+        """Return some."""
+        return {"open": 3, "half_open": 1}
+
 
 def sampler(registry: CollectorRegistry) -> Sampler:
     """Return a sampler over two partitions."""
@@ -73,6 +77,8 @@ async def test_it_samples_as_soon_as_it_starts() -> None:
 
     assert registry.get_sample_value("hooklane_lanes", {"state": "live"}) == 4
     assert registry.get_sample_value("hooklane_lanes", {"state": "held"}) == 2
+    assert registry.get_sample_value("hooklane_breakers", {"state": "open"}) == 6
+    assert registry.get_sample_value("hooklane_breakers", {"state": "half_open"}) == 2
     lowest = {"tier": "5s"}
     assert registry.get_sample_value("hooklane_retry_due_records", lowest) == 4
     assert registry.get_sample_value("hooklane_retry_oldest_due_seconds", lowest) == 3

@@ -49,6 +49,16 @@ def test_the_shares_of_all_partitions_are_the_budget(partitions: int) -> None:
     assert limits.sweep
 
 
+def test_the_breaker_is_what_the_settings_say() -> None:
+    """Seconds become milliseconds."""
+    variables = {"FAILURES": "3", "PROBE_S": "0.5", "PROBE_MAX_S": "60"}
+    environment = {f"HOOKLANE_BREAKER__{name}": value for name, value in variables.items()}
+
+    limits = limits_of(load(DelivererSettings, NEEDED | environment))
+
+    assert (limits.breaker_failures, limits.probe_ms, limits.probe_max_ms) == (3, 500, 60_000)
+
+
 def test_the_command_knows_its_options(capsys: pytest.CaptureFixture[str]) -> None:
     """`--version` answers without settings or Kafka."""
     with pytest.raises(SystemExit) as ended:

@@ -18,6 +18,8 @@ def test_the_defaults_are_the_contracts() -> None:
     limits = settings.deliverer
     assert settings.admin.port == 9103
     assert (limits.max_in_flight, limits.buffer_bytes, limits.drain_s) == (1000, 100663296, 3)
+    breaker = settings.breaker
+    assert (breaker.failures, breaker.probe_s, breaker.probe_max_s) == (10, 30, 900)
     assert (settings.egress.allow_http, settings.egress.allow_cidrs) == (False, ())
 
 
@@ -39,3 +41,15 @@ def test_values_outside_their_bounds_are_refused(name: str, value: str) -> None:
         load(DelivererSettings, NEEDED | {f"HOOKLANE_DELIVERER__{name}": value})
 
     assert any(name in problem for problem in refused.value.problems)
+
+
+@pytest.mark.parametrize(
+    "values",
+    [{"FAILURES": "0"}, {"PROBE_S": "0"}, {"PROBE_S": "60", "PROBE_MAX_S": "30"}],
+)
+def test_a_breaker_that_cannot_work_is_refused(values: dict[str, str]) -> None:
+    """It would open at once, probe without pause, or ever faster."""
+    environment = {f"HOOKLANE_BREAKER__{name}": value for name, value in values.items()}
+
+    with pytest.raises(SettingsError):
+        load(DelivererSettings, NEEDED | environment)
