@@ -60,3 +60,27 @@ def test_the_soft_limit_is_raised_as_far_as_the_hard_one_allows(
 def test_a_limit_that_suffices_is_only_read() -> None:
     """Asking for nothing changes nothing here."""
     assert raise_limit(0) > 0
+
+
+_START = """
+import resource
+from chassis.settings import load
+from deliverer.service import _descriptors
+from deliverer.settings import DelivererSettings
+resource.setrlimit(resource.RLIMIT_NOFILE, (256, 256))
+key = "k1:" + "A" * 43 + "="
+environ = {"HOOKLANE_KAFKA__BOOTSTRAP_SERVERS": "127.0.0.1:1", "HOOKLANE_VAULT__KEYS": key}
+_descriptors(load(DelivererSettings, environ))
+"""
+
+
+def test_a_deliverer_with_few_descriptors_says_so_once() -> None:
+    """One line with the limit and what becomes of the concurrency."""
+    said = subprocess.run(
+        [sys.executable, "-c", _START], capture_output=True, check=True, text=True
+    )
+
+    (line,) = said.stdout.splitlines()
+    assert "descriptors.short" in line
+    assert "256" in line
+    assert "64" in line
