@@ -1,24 +1,22 @@
 """The routes, and the middlewares round them: metrics, problems, keys."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Final
 
 from aiohttp import hdrs, web
 from structlog.typing import FilteringBoundLogger
 
 from chassis.clock import Clock
-from gateway.auth import Keyring
-from gateway.handlers.events import EventHandlers
-from gateway.handlers.subscriptions import SubscriptionHandlers
+from gateway.access import PRINCIPAL, Access
 from gateway.metrics import GatewayMetrics
 from gateway.problems import Code, Problem, RefusedError
 from gateway.responses import problem_response
+from gateway.routes import ROUTES
+from schemas.api_keys import Scope
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
-_SUBSCRIPTIONS: Final = "/v1/subscribers/{subscriber}/subscriptions"
-_SUBSCRIPTION: Final = _SUBSCRIPTIONS + "/{subscription}"
 _CODE_OF_STATUS: Final = {
     404: Code.NOT_FOUND,
     405: Code.METHOD_NOT_ALLOWED,
@@ -33,38 +31,30 @@ _DETAIL_OF_STATUS: Final = {
 
 
 def make_app(
+    handlers: Mapping[str, Handler],
     *,
-    events: EventHandlers,
-    subscriptions: SubscriptionHandlers,
-    keyring: Keyring,
+    access: Access,
     metrics: GatewayMetrics,
     clock: Clock,
     log: FilteringBoundLogger,
 ) -> web.Application:
-    """Lay out the API."""
+    """Lay out the API: one handler per operation of the route table, by its name."""
     app = web.Application(
-        middlewares=[_measure(metrics, clock), _explain(log), _authenticate(keyring)],
+        middlewares=[_measure(metrics, clock), _explain(log), _authorize(access, clock)],
         client_max_size=1,
     )
-    routes: tuple[tuple[str, str, Handler, str], ...] = (
-        (hdrs.METH_POST, "/v1/events", events.post_event, "events"),
-        (hdrs.METH_POST, "/v1/events/batch", events.post_batch, "batch"),
-        (hdrs.METH_POST, _SUBSCRIPTIONS, subscriptions.create, "subscriptions"),
-        (hdrs.METH_GET, _SUBSCRIPTIONS, subscriptions.list, "subscriptions"),
-        (hdrs.METH_GET, _SUBSCRIPTION, subscriptions.show, "subscriptions"),
-        (hdrs.METH_PATCH, _SUBSCRIPTION, subscriptions.patch, "subscriptions"),
-        (hdrs.METH_DELETE, _SUBSCRIPTION, subscriptions.delete, "subscriptions"),
-        (hdrs.METH_GET, _SUBSCRIPTION + "/secret", subscriptions.secret, "subscriptions"),
-    )
-    app[ROUTE_GROUPS] = {path: group for _, path, _, group in routes}
-    for method, path, handler, _ in routes:
-        app.router.add_route(method, path, handler, expect_handler=_expect)
-        if method == hdrs.METH_GET:
-            app.router.add_route(hdrs.METH_HEAD, path, handler, expect_handler=_expect)
+    app[ROUTE_GROUPS] = {route.path: route.group for route in ROUTES}
+    app[SCOPES] = {(route.method, route.path): route.scope for route in ROUTES}
+    for route in ROUTES:
+        handler = handlers[route.operation]
+        app.router.add_route(route.method, route.path, handler, expect_handler=_expect)
+        if route.method == hdrs.METH_GET:
+            app.router.add_route(hdrs.METH_HEAD, route.path, handler, expect_handler=_expect)
     return app
 
 
 ROUTE_GROUPS: Final = web.AppKey("route_groups", dict[str, str])
+SCOPES: Final = web.AppKey("scopes", dict[tuple[str, str], Scope | None])
 
 
 def problem_of(error: web.HTTPException) -> Problem:
@@ -112,18 +102,18 @@ def _explain(log: FilteringBoundLogger) -> Callable[..., Awaitable[web.StreamRes
     return explain
 
 
-def _authenticate(keyring: Keyring) -> Callable[..., Awaitable[web.StreamResponse]]:
+def _authorize(access: Access, clock: Clock) -> Callable[..., Awaitable[web.StreamResponse]]:
     @web.middleware
-    async def authenticate(request: web.Request, handler: Handler) -> web.StreamResponse:
-        if request.match_info.http_exception is None:
-            authorizations = request.headers.getall(hdrs.AUTHORIZATION, [])
-            only = authorizations[0] if len(authorizations) == 1 else None
-            if keyring.principal_of(only) is None:
-                detail = "send a valid key as `Authorization: Bearer <key>`"
-                raise RefusedError(Problem(Code.UNAUTHORIZED, detail))
+    async def authorize(request: web.Request, handler: Handler) -> web.StreamResponse:
+        resource = request.match_info.route.resource
+        if request.match_info.http_exception is None and resource is not None:
+            method = hdrs.METH_GET if request.method == hdrs.METH_HEAD else request.method
+            scope = request.app[SCOPES][method, resource.canonical]
+            if scope is not None:
+                request[PRINCIPAL] = access.admit(request, scope, now_ms=clock.now_ms())
         return await handler(request)
 
-    return authenticate
+    return authorize
 
 
 async def _expect(request: web.Request) -> web.StreamResponse | None:

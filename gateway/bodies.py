@@ -14,6 +14,7 @@ from pydantic_core import ErrorDetails
 from chassis.outbound_headers import check_custom_header
 from gateway.documents import JsonValue
 from gateway.problems import FieldError, pointer_of
+from schemas.filters import compile_filter
 from schemas.registry import MAX_AGE_S, SCHEDULE_S
 
 EVENT_TYPES_MAX: Final = 100
@@ -37,11 +38,19 @@ def _check_event_type(pattern: str) -> str:
     return pattern
 
 
-class _Body(BaseModel):
+class Body(BaseModel):
+    """Nothing is coerced, nothing unknown is taken."""
+
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True, hide_input_in_errors=True)
 
 
-class RetryBody(_Body):
+EventTypes = Annotated[
+    list[Annotated[str, AfterValidator(_check_event_type)]],
+    Field(min_length=1, max_length=EVENT_TYPES_MAX),
+]
+
+
+class RetryBody(Body):
     """When a failed delivery is tried again, and when it is given up."""
 
     schedule_s: list[Annotated[float, Field(ge=0.1, le=86_400)]] = Field(
@@ -50,20 +59,19 @@ class RetryBody(_Body):
     max_age_s: int = Field(default=MAX_AGE_S, ge=60, le=MAX_AGE_S)
 
 
-class RateLimitBody(_Body):
+class RateLimitBody(Body):
     """Attempts per second, and how many may come at once (default: one second's worth)."""
 
     per_second: float = Field(ge=0.01, le=10_000)
     burst: int | None = Field(default=None, ge=1, le=10_000)
 
 
-class SubscriptionBody(_Body):
-    """Everything a client may say about a subscription, but for `filter`."""
+class SubscriptionBody(Body):
+    """Everything a client may say about a subscription."""
 
     url: str
-    event_types: list[Annotated[str, AfterValidator(_check_event_type)]] = Field(
-        default=["*"], min_length=1, max_length=EVENT_TYPES_MAX
-    )
+    event_types: EventTypes = ["*"]
+    filter: dict[str, object] | None = None
     headers: dict[str, str] = Field(default={}, max_length=HEADERS_MAX)
     description: str | None = Field(default=None, max_length=1_024)
     metadata: dict[
@@ -81,8 +89,16 @@ class SubscriptionBody(_Body):
     status: Literal["active", "paused", "disabled"] = "active"
 
 
-FIELDS: Final = frozenset(SubscriptionBody.model_fields) | {"filter"}
-_B = TypeVar("_B", bound=_Body)
+class FilterTestBody(Body):
+    """A filter to try on an event; `event` is judged like one that is sent."""
+
+    filter: dict[str, object] | None = None
+    event_types: EventTypes = ["*"]
+    event: dict[str, object]
+
+
+FIELDS: Final = frozenset(SubscriptionBody.model_fields)
+BodyT = TypeVar("BodyT", bound="Body")
 
 
 def unexpected_members(members: Mapping[str, JsonValue]) -> list[FieldError]:
@@ -97,11 +113,21 @@ def unexpected_members(members: Mapping[str, JsonValue]) -> list[FieldError]:
 
 
 def parse_subscription(members: Mapping[str, JsonValue]) -> SubscriptionBody | list[FieldError]:
-    """Check the shape of a whole subscription; `filter` is judged elsewhere and left out."""
-    body = _parse(SubscriptionBody, {k: v for k, v in members.items() if k != "filter"})
+    """Check the shape of a whole subscription; what a filter means is judged by `filter_errors`."""
+    body = parse_body(SubscriptionBody, members)
     if isinstance(body, list):
         return body
     return broken_headers(body.headers) or body
+
+
+def filter_errors(document: object) -> list[FieldError]:
+    """Find what is wrong with a filter, by the engine that will run it; null is no filter."""
+    if document is None:
+        return []
+    compiled = compile_filter(document)
+    if not isinstance(compiled, list):
+        return []
+    return [FieldError("/filter" + error.pointer, error.detail) for error in compiled]
 
 
 def broken_headers(headers: Mapping[str, str]) -> list[FieldError]:
@@ -117,7 +143,8 @@ def broken_headers(headers: Mapping[str, str]) -> list[FieldError]:
     return errors
 
 
-def _parse(model: type[_B], members: Mapping[str, JsonValue]) -> _B | list[FieldError]:
+def parse_body(model: type[BodyT], members: Mapping[str, JsonValue]) -> BodyT | list[FieldError]:
+    """Check the shape of a body; unknown members are errors."""
     try:
         return model.model_validate(members)
     except ValidationError as error:

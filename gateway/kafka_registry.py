@@ -2,109 +2,143 @@
 
 Reads come from this process's copy of the topic. A write decides on the newest state
 (compare-and-set, PROTOCOL R5) and returns when this copy has it, so a client reads what it wrote.
-Records of other kinds pass through untouched.
 """
 
 import base64
 import binascii
-from bisect import bisect_left, insort
 from collections.abc import Callable, Sequence
+from typing import Generic, cast
 
 import orjson
 
 from chassis.table import Table
-from chassis.table_writer import TableWriter, WriteUnavailable
+from chassis.table_writer import TableWriter, Writes, WriteUnavailable
 from chassis.vault import Tampered, UnknownKey, Vault
 from gateway.problems import Code, Problem, RefusedError
-from gateway.registry import Stored
-from gateway.subscriptions import Change
+from gateway.registry import R, Removal, Stored
+from gateway.registry_rows import RegistryIndex, Row, decode_row
+from gateway.subscriptions import Change, RawRecord
 from schemas.event import Violation
 from schemas.registry import (
+    RegistryKind,
     SealedFields,
     SubscriptionRecord,
     decode_sealed,
     decode_subscription,
     encode_sealed,
-    parse_registry_key,
     registry_key,
 )
+from schemas.subscribers import subscriber_key
 from schemas.topics import partition_of
 
 
-class SubscriptionIndex:
-    """The ids of the subscriptions that live, by subscriber; fed by the table's changes."""
-
-    def __init__(self) -> None:
-        self._ids: dict[str, list[str]] = {}
-
-    def note(self, key: bytes, record: SubscriptionRecord | None) -> None:
-        """Follow one change of the table."""
-        parts = parse_registry_key(key)
-        if parts is None or parts.kind != "subscription":
-            return
-        ids = self._ids.setdefault(parts.subscriber, [])
-        at = bisect_left(ids, parts.id)
-        is_known = at < len(ids) and ids[at] == parts.id
-        if record is not None and not record.deleted:
-            if not is_known:
-                insort(ids, parts.id)
-        elif is_known:
-            del ids[at]
-        if not ids:
-            del self._ids[parts.subscriber]
-
-    def ids_of(self, subscriber: str) -> Sequence[str]:
-        """List ids, ascending."""
-        return self._ids.get(subscriber, ())
-
-
-Row = Stored | None
-
-
-def decode_row(key: bytes, value: bytes) -> Row:
-    """Read one record of the registry; None for the kinds that the gateway does not use yet.
-
-    Raises ValueError for a subscription that cannot be read: the table then keeps the last good.
-    """
-    parts = parse_registry_key(key)
-    if parts is None or parts.kind != "subscription":
-        return None
-    record = decode_subscription(value)
-    if isinstance(record, Violation):
-        raise ValueError(record.detail)  # noqa: TRY004 - what a table expects of its decoder
-    return Stored(record, value)
-
-
-class KafkaRegistry:
-    """The registry over the compacted topic."""
+class RegistryTopic:
+    """The topic: one copy in memory, one writer, and how many partitions there are."""
 
     def __init__(
         self,
         table: Table[Row],
         writer: TableWriter[Row],
         *,
-        index: SubscriptionIndex,
-        vault: Vault,
+        index: RegistryIndex,
         partitions: int,
     ) -> None:
+        self.index = index
         self._table = table
         self._writer = writer
-        self._index = index
-        self._vault = vault
         self._partitions = partitions
 
-    def find(self, subscriber: str, subscription_id: str) -> Stored | None:
-        """Find a subscription that is not deleted."""
-        key = registry_key(subscriber, "subscription", subscription_id)
+    def get(self, subscriber: str, key: bytes) -> Row:
+        """Give the record of a key, deleted ones too, with its append time."""
         partition = partition_of(subscriber.encode(), self._partitions)
         row = self._table.get(partition, key)
-        if row is None or row.record.deleted:
+        if row is None:
             return None
         return Stored(row.record, row.value, self._table.appended_at(partition, key))
 
+    async def update(self, subscriber: str, produce: Callable[[], Writes]) -> None:
+        """Write at once what `produce` returns; RefusedError `unavailable` after too long."""
+        partition = partition_of(subscriber.encode(), self._partitions)
+        try:
+            await self._writer.update(partition, produce)
+        except WriteUnavailable:
+            detail = "the registry does not take writes now: try again"
+            raise RefusedError(Problem(Code.UNAVAILABLE, detail)) from None
+
+
+class KafkaShelf(Generic[R]):
+    """The records of one kind; all lie under one reserved subscriber, or each under its own."""
+
+    def __init__(
+        self,
+        topic: RegistryTopic,
+        kind: RegistryKind,
+        record_type: type[R],
+        *,
+        holder: str | None,
+    ) -> None:
+        self._topic = topic
+        self._kind = kind
+        self._record_type = record_type
+        self._holder = holder
+
+    def find(self, name: str) -> Stored[R] | None:
+        """Find a record that is not deleted."""
+        stored = self._get(name)
+        return None if stored is None or stored.record.deleted else stored
+
+    def version_of(self, name: str) -> int:
+        """Give the last version of a name, deleted ones too."""
+        stored = self._get(name)
+        return 0 if stored is None else stored.record.version
+
+    def names(self) -> Sequence[str]:
+        """List the names of the records that are not deleted, ascending."""
+        return self._topic.index.names_of(self._kind)
+
+    async def write(self, name: str, decide: Callable[[], RawRecord]) -> R:
+        """Write what `decide` returns, and wait until this process reads it."""
+        holder = self._holder or name
+        key = registry_key(holder, self._kind, name)
+        written: list[R] = []
+
+        def produce() -> Writes:
+            value = orjson.dumps(decide())
+            written[:] = [readable(key, value, self._record_type)]
+            return [(key, value)]
+
+        await self._topic.update(holder, produce)
+        return written[0]
+
+    def _get(self, name: str) -> Stored[R] | None:
+        holder = self._holder or name
+        row = self._topic.get(holder, registry_key(holder, self._kind, name))
+        if row is None or not isinstance(row.record, self._record_type):
+            return None
+        return cast("Stored[R]", row)
+
+
+class KafkaRegistry:
+    """Subscriptions over the compacted topic."""
+
+    def __init__(self, topic: RegistryTopic, vault: Vault) -> None:
+        self._topic = topic
+        self._vault = vault
+
+    def find(self, subscriber: str, subscription_id: str) -> Stored[SubscriptionRecord] | None:
+        """Find a subscription that is not deleted."""
+        row = self._topic.get(subscriber, registry_key(subscriber, "subscription", subscription_id))
+        if row is None or not isinstance(row.record, SubscriptionRecord) or row.record.deleted:
+            return None
+        return cast("Stored[SubscriptionRecord]", row)
+
     def ids_of(self, subscriber: str) -> Sequence[str]:
         """List the ids of a subscriber's subscriptions, ascending."""
-        return self._index.ids_of(subscriber)
+        return self._topic.index.ids_of(subscriber)
+
+    def subscribers(self) -> Sequence[str]:
+        """List the subscribers that have a record or a subscription, ascending."""
+        return self._topic.index.subscribers()
 
     def unseal(self, record: SubscriptionRecord) -> SealedFields | None:
         """Open what is sealed in a record; None when no key of ours opens it."""
@@ -115,19 +149,30 @@ class KafkaRegistry:
         """Write what `decide` returns, and wait until this process reads it."""
         written: list[SubscriptionRecord] = []
 
-        def produce() -> Sequence[tuple[bytes, bytes | None]]:
-            written.clear()
+        def produce() -> Writes:
             key, value, record = encode_change(decide(), self._vault)
-            written.append(record)
+            written[:] = [record]
             return [(key, value)]
 
-        partition = partition_of(subscriber.encode(), self._partitions)
-        try:
-            await self._writer.update(partition, produce)
-        except WriteUnavailable:
-            detail = "the registry does not take writes now: try again"
-            raise RefusedError(Problem(Code.UNAVAILABLE, detail)) from None
+        await self._topic.update(subscriber, produce)
         return written[0]
+
+    async def remove(self, subscriber: str, decide: Callable[[], Removal]) -> None:
+        """Write all of a removal in one transaction."""
+        await self._topic.update(
+            subscriber, lambda: encode_removal(subscriber, decide(), self._vault)
+        )
+
+
+def encode_removal(subscriber: str, removal: Removal, vault: Vault) -> Writes:
+    """Serialise everything that a removal writes; subscriptions first, its own record last."""
+    writes: list[tuple[bytes, bytes | None]] = []
+    for change in removal.subscriptions:
+        key, value, _ = encode_change(change, vault)
+        writes.append((key, value))
+    if removal.subscriber is not None:
+        writes.append((subscriber_key(subscriber), orjson.dumps(removal.subscriber)))
+    return writes
 
 
 def encode_change(change: Change, vault: Vault) -> tuple[bytes, bytes, SubscriptionRecord]:
@@ -142,6 +187,17 @@ def encode_change(change: Change, vault: Vault) -> tuple[bytes, bytes, Subscript
     if isinstance(record, Violation):
         raise TypeError("the gateway made a record that nobody can read")
     return key, value, record
+
+
+def readable(key: bytes, value: bytes, record_type: type[R]) -> R:
+    """Give the record that readers will see; TypeError when they could not read it."""
+    try:
+        row = decode_row(key, value)
+    except ValueError:
+        row = None
+    if row is None or not isinstance(row.record, record_type):
+        raise TypeError("the gateway made a record that nobody can read")
+    return row.record
 
 
 def unseal(vault: Vault, key: bytes, sealed: str) -> SealedFields | None:

@@ -6,7 +6,17 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from gateway.problems import Code
 
-ROUTES: Final = ("events", "batch", "subscriptions")
+ROUTES: Final = (
+    "events",
+    "batch",
+    "subscriptions",
+    "subscribers",
+    "event_types",
+    "keys",
+    "filters",
+    "documents",
+)
+SCHEMA_MODES: Final = ("warn", "enforce")
 RESULTS: Final = ("accepted", "invalid", "too_large", "throttled", "unavailable")
 _DURATION_BUCKETS_S: Final = (0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 _RESULT_OF: Final = {
@@ -35,6 +45,13 @@ class GatewayMetrics:
             buckets=_DURATION_BUCKETS_S,
             registry=registry,
         )
+        violations = Counter(
+            "hooklane_schema_violations_total",
+            "Events whose data breaks the schema of their type.",
+            ["mode"],
+            registry=registry,
+        )
+        self.schema_violations = {mode: violations.labels(mode) for mode in SCHEMA_MODES}
         self._events = {result: events.labels(result) for result in RESULTS}
         self.duration_of = {route: duration.labels(route) for route in ROUTES}
         self.registry_records = Gauge(

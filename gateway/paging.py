@@ -6,7 +6,7 @@ A cursor names the last id of its page, so a page stays where it is while newer 
 
 import base64
 import binascii
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -16,12 +16,12 @@ from gateway.problems import Code, Problem
 LIMIT_DEFAULT: Final = 50
 LIMIT_MAX: Final = 250
 _LIMIT_DIGITS_MAX: Final = 3
-_CURSOR_CHARS_MAX: Final = 200
+_CURSOR_CHARS_MAX: Final = 400
 
 
 @dataclass(frozen=True, slots=True)
 class PageRequest:
-    """What the query asks for; `before` is the id that ended the page before."""
+    """What the query asks for; `before` is what ended the page before."""
 
     limit: int = LIMIT_DEFAULT
     before: str | None = None
@@ -29,7 +29,7 @@ class PageRequest:
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """The ids of one page, newest first, and the cursor of the next one if there is one."""
+    """The ids or names of one page in their order, and the cursor of the next one."""
 
     ids: tuple[str, ...]
     next_cursor: str | None
@@ -38,12 +38,10 @@ class Page:
 def parse_page(query: Sequence[tuple[str, str]]) -> PageRequest | Problem:
     """Read `limit` and `cursor`; anything else in the query is an error, as in a body."""
     limit, before = LIMIT_DEFAULT, None
-    names = [name for name, _ in query]
-    if unknown := set(names) - {"limit", "cursor"}:
-        return Problem(Code.INVALID_REQUEST, f"{len(unknown)} unknown query parameter(s)")
-    if len(set(names)) != len(names):
-        return Problem(Code.INVALID_REQUEST, "a query parameter occurs twice")
-    for name, value in query:
+    values = split_query(query, frozenset({"limit", "cursor"}))
+    if isinstance(values, Problem):
+        return values
+    for name, value in values.items():
         if name == "limit":
             is_number = value.isascii() and value.isdigit() and len(value) <= _LIMIT_DIGITS_MAX
             limit = int(value) if is_number else 0
@@ -56,8 +54,20 @@ def parse_page(query: Sequence[tuple[str, str]]) -> PageRequest | Problem:
     return PageRequest(limit, before)
 
 
+def split_query(
+    query: Sequence[tuple[str, str]], known: frozenset[str]
+) -> dict[str, str] | Problem:
+    """Read a query in which every parameter is known and occurs once."""
+    names = [name for name, _ in query]
+    if unknown := set(names) - known:
+        return Problem(Code.INVALID_REQUEST, f"{len(unknown)} unknown query parameter(s)")
+    if len(set(names)) != len(names):
+        return Problem(Code.INVALID_REQUEST, "a query parameter occurs twice")
+    return dict(query)
+
+
 def page_of(ids_ascending: Sequence[str], request: PageRequest) -> Page:
-    """Cut one page out of all ids."""
+    """Cut one page out of all ids, from the newest to the oldest."""
     if request.before is None:
         end = len(ids_ascending)
     else:
@@ -65,6 +75,14 @@ def page_of(ids_ascending: Sequence[str], request: PageRequest) -> Page:
     start = max(0, end - request.limit)
     ids = tuple(reversed(ids_ascending[start:end]))
     return Page(ids, _seal_cursor(ids[-1]) if start > 0 else None)
+
+
+def page_of_names(names_ascending: Sequence[str], request: PageRequest) -> Page:
+    """Cut one page out of all names, in their order; names say nothing about time."""
+    start = 0 if request.before is None else bisect_right(names_ascending, request.before)
+    end = start + request.limit
+    ids = tuple(names_ascending[start:end])
+    return Page(ids, _seal_cursor(ids[-1]) if end < len(names_ascending) else None)
 
 
 def _seal_cursor(last_id: str) -> str:

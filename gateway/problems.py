@@ -94,6 +94,7 @@ class Problem:
     detail: str
     errors: tuple[FieldError, ...] = ()
     allow: tuple[str, ...] = ()
+    retry_after_s: int = RETRY_AFTER_S
 
     @property
     def status(self) -> int:
@@ -144,5 +145,5 @@ def problem_headers(problem: Problem) -> dict[str, str]:
     if problem.allow:
         headers["Allow"] = ", ".join(problem.allow)
     if problem.code in {Code.UNAVAILABLE, Code.UNKNOWN, Code.QUOTA_EXCEEDED}:
-        headers["Retry-After"] = str(RETRY_AFTER_S)
+        headers["Retry-After"] = str(problem.retry_after_s)
     return headers

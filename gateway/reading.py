@@ -12,13 +12,14 @@ from typing import Final
 from aiohttp import StreamReader, hdrs, web
 from aiohttp.client_exceptions import ClientPayloadError
 
-from gateway.documents import JsonRefused, JsonValue, parse_object
+from gateway.documents import JsonObject, JsonRefused, JsonValue, parse_object
 from gateway.intake import Intake, Place
 from gateway.problems import Code, Problem, RefusedError
 
 _CHARSET: Final = re.compile(r";\s*charset\s*=\s*\"?([^\";\s]*)\"?", re.IGNORECASE)
 _UTF8: Final = frozenset({"utf-8", "utf8", "us-ascii"})
 MANAGEMENT_BODY_BYTES_MAX: Final = 256 * 1024
+JSON_ONLY: Final = frozenset({"application/json"})
 
 
 def hold_place(request: web.Request, intake: Intake, *, body_bytes_max: int) -> Place:
@@ -63,16 +64,59 @@ async def _collect(content: StreamReader, body_bytes_max: int) -> bytes:
 
 
 async def read_object(
-    request: web.Request, *, media_types: frozenset[str], timeout_s: float
-) -> Mapping[str, JsonValue]:
-    """Read the body of a management call: one strict JSON object."""
-    if media_type_of(request) not in media_types:
+    request: web.Request,
+    *,
+    media_types: frozenset[str],
+    timeout_s: float,
+    is_optional: bool = False,
+) -> JsonObject:
+    """Read the body of a management call: one strict JSON object, or nothing where it may be."""
+    is_right_type = media_type_of(request) in media_types
+    if not is_right_type and not is_optional:
         raise RefusedError(unsupported(media_types))
     body = await read_body(request, body_bytes_max=MANAGEMENT_BODY_BYTES_MAX, timeout_s=timeout_s)
+    if is_optional and not body:  # clients name all sorts of types for no body
+        return JsonObject({}, {})
+    if not is_right_type:
+        raise RefusedError(unsupported(media_types))
     document = parse_object(body)
     if isinstance(document, JsonRefused):
         raise RefusedError(Problem(Code.INVALID_JSON, document.detail))
-    return document.members
+    return document
+
+
+class BodyReader:
+    """Reads the bodies of management calls, each within its place of the intake."""
+
+    def __init__(self, intake: Intake, *, timeout_s: float) -> None:
+        self._intake = intake
+        self._timeout_s = timeout_s
+
+    async def members(
+        self,
+        request: web.Request,
+        media_types: frozenset[str] = JSON_ONLY,
+        *,
+        is_optional: bool = False,
+    ) -> Mapping[str, JsonValue]:
+        """Read one strict JSON object."""
+        return (await self.document(request, media_types, is_optional=is_optional)).members
+
+    async def document(
+        self,
+        request: web.Request,
+        media_types: frozenset[str] = JSON_ONLY,
+        *,
+        is_optional: bool = False,
+    ) -> JsonObject:
+        """Read one strict JSON object with the raw bytes of its members."""
+        with hold_place(request, self._intake, body_bytes_max=MANAGEMENT_BODY_BYTES_MAX):
+            return await read_object(
+                request,
+                media_types=media_types,
+                timeout_s=self._timeout_s,
+                is_optional=is_optional,
+            )
 
 
 def media_type_of(request: web.Request) -> str:

@@ -5,7 +5,7 @@ from typing import Final
 
 from chassis.table import Table
 from chassis.table_writer import TableWriter
-from gateway.kafka_registry import Row
+from gateway.registry_rows import Row
 
 _LOOK_S: Final = 0.02
 

@@ -28,7 +28,10 @@ def empty_response() -> web.Response:
 
 
 def problem_response(
-    problem: Problem, *, extra: Mapping[str, object] | None = None
+    problem: Problem,
+    *,
+    extra: Mapping[str, object] | None = None,
+    headers: Mapping[str, str] | None = None,
 ) -> web.Response:
     """Answer with a problem document; `extra` are further members of it."""
     document = problem_document(problem) | dict(extra or {})
@@ -36,5 +39,5 @@ def problem_response(
         body=orjson.dumps(document),
         status=problem.status,
         content_type=PROBLEM_JSON,
-        headers={**_ALWAYS, **problem_headers(problem)},
+        headers={**_ALWAYS, **problem_headers(problem), **(headers or {})},
     )

@@ -1,7 +1,7 @@
 """The composition root of the gateway: which parts there are, and who knows whom."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Final
 
 import uuid_utils
@@ -18,18 +18,22 @@ from chassis.table_writer import TableWriter
 from chassis.vault import Vault
 from gateway.app import make_app
 from gateway.appender import KafkaAppender
-from gateway.auth import Keyring
-from gateway.handlers.events import EventHandlers, EventLimits, EventsTopic
-from gateway.handlers.subscriptions import SubscriptionHandlers
+from gateway.handlers.events import EventLimits, EventsTopic
+from gateway.ingest_rules import IngestFacts
 from gateway.intake import Intake
-from gateway.kafka_registry import KafkaRegistry, Row, SubscriptionIndex, decode_row
+from gateway.kafka_registry import KafkaRegistry, KafkaShelf, RegistryTopic
 from gateway.metrics import GatewayMetrics
-from gateway.publish import BatchingPublisher, Publisher
+from gateway.publish import BatchingPublisher
 from gateway.registry_reader import RegistryReader
+from gateway.registry_rows import RegistryIndex, Row, decode_row
 from gateway.server import HttpServer
 from gateway.settings import GatewaySettings
 from gateway.subscriptions import Rules
+from gateway.wiring import Bounds, Ports, access_of, handlers_of
+from schemas.api_keys import KEYS_SUBSCRIBER, ApiKeyRecord
+from schemas.event_types import EVENT_TYPES_SUBSCRIBER, EventTypeRecord
 from schemas.ids import IdPrefix, id_of
+from schemas.subscribers import SubscriberRecord
 from schemas.topics import TopicPlan, plan, topic_name, transactional_id
 
 NAME: Final = "gateway"
@@ -44,7 +48,8 @@ def build(settings: GatewaySettings) -> Sequence[Component]:
     log = logs.get(NAME)
     instruments = make_registry(NAME)
     metrics = GatewayMetrics(instruments)
-    table, writer, registry = _registry(settings, clock)
+    index, facts = RegistryIndex(), IngestFacts()
+    table, writer = _table(settings, clock, on_change=_follower(index, facts))
     metrics.registry_records.set_function(lambda: float(table.records))
     metrics.registry_lag.set_function(table.seconds_since_fetch)
     publisher = BatchingPublisher(
@@ -54,16 +59,26 @@ def build(settings: GatewaySettings) -> Sequence[Component]:
         deadline_s=settings.gateway.produce_deadline_s,
         log=log,
     )
-    http = settings.gateway
-    intake = Intake(http.max_requests, http.max_request_bytes_in_flight)
+    topic = RegistryTopic(table, writer, index=index, partitions=settings.topics.partitions)
+    ports = Ports(
+        registry=KafkaRegistry(topic, Vault(settings.vault.key_ring())),
+        subscribers=KafkaShelf(topic, "subscriber", SubscriberRecord, holder=None),
+        event_types=KafkaShelf(topic, "event-type", EventTypeRecord, holder=EVENT_TYPES_SUBSCRIBER),
+        keys=KafkaShelf(topic, "key", ApiKeyRecord, holder=KEYS_SUBSCRIBER),
+        facts=facts,
+        publisher=publisher,
+        clock=clock,
+        fresh_id=fresh_id,
+        rules=Rules(settings.egress.policy(), os.urandom),
+    )
     app = make_app(
-        events=_events(settings, publisher, intake=intake, metrics=metrics, clock=clock),
-        subscriptions=_subscriptions(settings, registry, intake=intake, clock=clock),
-        keyring=Keyring(settings.auth.root_key.get_secret_value()),
+        handlers_of(ports, _bounds(settings), metrics),
+        access=access_of(ports, settings.auth.root_key.get_secret_value()),
         metrics=metrics,
         clock=clock,
         log=log,
     )
+    http = settings.gateway
     return [
         _admin(settings, instruments, table, publisher),
         LoopLag(instruments, clock=clock),
@@ -79,18 +94,34 @@ def fresh_id(prefix: IdPrefix) -> str:
     return id_of(prefix, uuid_utils.uuid7().bytes)
 
 
-def _registry(
-    settings: GatewaySettings, clock: Clock
-) -> tuple[Table[Row], TableWriter[Row], KafkaRegistry]:
-    prefix, partitions = settings.topics.prefix, settings.topics.partitions
-    index = SubscriptionIndex()
+def _follower(index: RegistryIndex, facts: IngestFacts) -> Callable[[int, bytes, Row], None]:
+    """Keep what is derived from the registry in step with it."""
+    log = logs.get("registry")
+
+    def follow(partition: int, key: bytes, row: Row) -> None:
+        index.note(key, row)
+        for error in facts.note(key, row):
+            log.error(
+                "gateway.schema_broken",
+                partition=partition,
+                pointer=error.pointer,
+                detail=error.detail,
+            )
+
+    return follow
+
+
+def _table(
+    settings: GatewaySettings, clock: Clock, *, on_change: Callable[[int, bytes, Row], None]
+) -> tuple[Table[Row], TableWriter[Row]]:
+    prefix = settings.topics.prefix
     table: Table[Row] = Table(
         settings.kafka,
         topic=topic_name(prefix, "registry"),
         decode=decode_row,
         client_id=_CLIENT_ID,
         log=logs.get("registry"),
-        on_change=lambda _partition, key, row: index.note(key, row.record if row else None),
+        on_change=on_change,
         clock=clock,
     )
     writer = TableWriter(
@@ -100,41 +131,15 @@ def _registry(
         client_id=f"{_CLIENT_ID}-registry",
         clock=clock,
     )
-    vault = Vault(settings.vault.key_ring())
-    registry = KafkaRegistry(table, writer, index=index, vault=vault, partitions=partitions)
-    return table, writer, registry
+    return table, writer
 
 
-def _events(
-    settings: GatewaySettings,
-    publisher: Publisher,
-    *,
-    intake: Intake,
-    metrics: GatewayMetrics,
-    clock: Clock,
-) -> EventHandlers:
-    http = settings.gateway
-    return EventHandlers(
-        publisher=publisher,
-        topic=EventsTopic(topic_name(settings.topics.prefix, "events"), settings.topics.partitions),
+def _bounds(settings: GatewaySettings) -> Bounds:
+    http, topics = settings.gateway, settings.topics
+    return Bounds(
+        topic=EventsTopic(topic_name(topics.prefix, "events"), topics.partitions),
         limits=EventLimits(http.max_event_bytes, http.max_body_bytes, http.body_timeout_s),
-        intake=intake,
-        metrics=metrics,
-        clock=clock,
-        fresh_event_id=lambda: fresh_id("evt"),
-    )
-
-
-def _subscriptions(
-    settings: GatewaySettings, registry: KafkaRegistry, *, intake: Intake, clock: Clock
-) -> SubscriptionHandlers:
-    return SubscriptionHandlers(
-        registry=registry,
-        rules=Rules(settings.egress.policy(), os.urandom),
-        clock=clock,
-        fresh_id=lambda: fresh_id("sub"),
-        intake=intake,
-        body_timeout_s=settings.gateway.body_timeout_s,
+        intake=Intake(http.max_requests, http.max_request_bytes_in_flight),
     )
 
 

@@ -14,7 +14,12 @@ from dataclasses import dataclass
 from typing import Final, cast
 
 from chassis.egress import EgressPolicy, UrlRefused, admit_url
-from gateway.bodies import SubscriptionBody, parse_subscription, unexpected_members
+from gateway.bodies import (
+    SubscriptionBody,
+    filter_errors,
+    parse_subscription,
+    unexpected_members,
+)
 from gateway.documents import JsonValue
 from gateway.problems import Code, FieldError, Problem, invalid
 from gateway.signing_secrets import Signature, check_secret, make_secret, public_key_of
@@ -65,10 +70,10 @@ class Current:
 
 def parse_create(members: Mapping[str, JsonValue], rules: Rules) -> SubscriptionBody | Problem:
     """Judge the body of a creation; the answer always holds a secret."""
-    errors = unexpected_members(members) + _filter_errors(members)
+    errors = unexpected_members(members) + filter_errors(members.get("filter"))
     if errors:
         return invalid(errors)
-    body = parse_subscription({k: v for k, v in members.items() if k != "filter"})
+    body = parse_subscription(members)
     if isinstance(body, list):
         return invalid(body)
     if body.secret is None:
@@ -85,7 +90,6 @@ def create(body: SubscriptionBody, *, subscriber: str, subscription_id: str, now
         "subscriber": subscriber,
         "version": 1,
         **_open_fields(body),
-        "filter": None,
         "status_reason": _reason_of(body.status),
         "lane_epoch": _FIRST_EPOCH,
         "drop_before": _FIRST_EPOCH,
@@ -103,7 +107,7 @@ def patch(
     current: Current, members: Mapping[str, JsonValue], rules: Rules, *, now_ms: int
 ) -> Change | Problem:
     """Apply a merge patch: null restores a default, `headers` and `metadata` merge by name."""
-    errors = unexpected_members(members) + _filter_errors(members)
+    errors = unexpected_members(members) + filter_errors(members.get("filter"))
     if errors:
         return invalid(errors)
     body = parse_subscription(_merge(current, members))
@@ -117,13 +121,11 @@ def patch(
     record = dict(current.raw)
     open_fields = _open_fields(body)
     record.update({name: open_fields[name] for name in members if name in open_fields})
-    if "filter" in members:
-        record["filter"] = None
     if not _move_lanes(current.record, body, record):
         return Problem(
             Code.CONFLICT, "`ordering` was changed too often: disable it once in between"
         )
-    _stamp(record, current, now_ms)
+    stamp(record, current, now_ms)
     if current.record.status == "disabled" and body.status != "disabled":
         record["enabled_at"] = None
     if not _SEALED & members.keys() and secret == current.sealed.secret:
@@ -135,7 +137,7 @@ def delete(current: Current, *, now_ms: int) -> Change:
     """Mark a subscription deleted; its tombstone follows when every reader has seen this."""
     record = dict(current.raw)
     record["deleted"] = True
-    _stamp(record, current, now_ms)
+    stamp(record, current, now_ms)
     return Change(record, None)
 
 
@@ -192,12 +194,6 @@ def _plain(number: float) -> float:
     return int(number) if number == int(number) else number
 
 
-def _filter_errors(members: Mapping[str, JsonValue]) -> list[FieldError]:
-    if members.get("filter") is None:
-        return []
-    return [FieldError("/filter", "filters are not supported yet: leave it out or send null")]
-
-
 def _secret_problem(body: SubscriptionBody) -> Problem | None:
     reason = check_secret(body.signature, body.secret or "")
     return invalid([FieldError("/secret", reason)]) if reason else None
@@ -219,8 +215,6 @@ def _merge(current: Current, members: Mapping[str, JsonValue]) -> dict[str, Json
     merged["headers"] = dict(sealed.headers)
     for name, value in members.items():
         old = merged.get(name)
-        if name == "filter":
-            continue
         if value is None:
             merged.pop(name, None)
         elif name in _MERGED_BY_NAME and isinstance(value, dict) and isinstance(old, dict):
@@ -280,7 +274,8 @@ def _move_lanes(old: SubscriptionRecord, body: SubscriptionBody, record: RawReco
     return True
 
 
-def _stamp(record: RawRecord, current: Current, now_ms: int) -> None:
+def stamp(record: RawRecord, current: Current, now_ms: int) -> None:
+    """Give an edited record its next version."""
     record["version"] = current.record.version + 1
     record["updated_at"] = format_ms(now_ms)
     if current.record.enabled_at is None:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import msgspec
 
+from schemas.api_keys import ApiKeyRecord
 from schemas.attempt import AttemptRecord
 from schemas.dead_letter import DeadLetterEnvelope
 from schemas.delivery import DeliveryEnvelope, RetryEnvelope
@@ -12,8 +13,10 @@ from schemas.event_types import EventTypeRecord
 from schemas.lane_state import LaneRecord, WindowRecord
 from schemas.quarantine import QuarantineRecord
 from schemas.registry import JsonValue, SealedFields, SubscriptionRecord
+from schemas.subscribers import SubscriberRecord
 
 RECORDS: dict[str, type[msgspec.Struct]] = {
+    "api_key": ApiKeyRecord,
     "attempt": AttemptRecord,
     "dead_letter": DeadLetterEnvelope,
     "delivery": DeliveryEnvelope,
@@ -22,6 +25,7 @@ RECORDS: dict[str, type[msgspec.Struct]] = {
     "quarantine": QuarantineRecord,
     "retry": RetryEnvelope,
     "sealed": SealedFields,
+    "subscriber": SubscriberRecord,
     "subscription": SubscriptionRecord,
     "window": WindowRecord,
 }

@@ -9,6 +9,7 @@ from aiohttp import web
 
 from chassis.clock import Clock
 from chassis.kafka import Record
+from gateway.access import PRINCIPAL
 from gateway.admission import (
     Ambience,
     admit_binary,
@@ -17,7 +18,9 @@ from gateway.admission import (
     parse_idempotency_key,
     parse_traces,
 )
+from gateway.auth import Principal
 from gateway.documents import JsonRefused, split_array
+from gateway.ingest_rules import Accepted, IngestRules
 from gateway.intake import Intake, Place
 from gateway.metrics import GatewayMetrics
 from gateway.problems import Code, Problem, RefusedError
@@ -36,7 +39,7 @@ _STRUCTURED: Final = "application/cloudevents+json"
 _CLOUDEVENTS_BATCH: Final = "application/cloudevents-batch+json"
 _ENVELOPE_BYTES_MAX: Final = 64 * 1024
 _ITEMS_PER_TURN: Final = 32
-_RETRIABLE: Final = frozenset({Code.UNAVAILABLE, Code.UNKNOWN})
+_RETRIABLE: Final = frozenset({Code.UNAVAILABLE, Code.UNKNOWN, Code.QUOTA_EXCEEDED})
 _PROBLEM_DETAILS: Final = {
     Code.UNAVAILABLE: "Kafka does not take events now; nothing was written",
     Code.UNKNOWN: "Kafka did not acknowledge in time: send the event again with the same id",
@@ -71,7 +74,7 @@ class EventsTopic:
         return Record(self.name, partition_of(key, self.partitions), key, value, headers)
 
 
-Outcome = tuple[Event | None, Published | Problem]
+Outcome = tuple[Accepted | None, Published | Problem]
 
 
 class EventHandlers:
@@ -84,6 +87,7 @@ class EventHandlers:
         topic: EventsTopic,
         limits: EventLimits,
         intake: Intake,
+        rules: IngestRules,
         metrics: GatewayMetrics,
         clock: Clock,
         fresh_event_id: Callable[[], str],
@@ -92,6 +96,7 @@ class EventHandlers:
         self._topic = topic
         self._limits = limits
         self._intake = intake
+        self._rules = rules
         self._metrics = metrics
         self._clock = clock
         self._fresh_event_id = fresh_event_id
@@ -116,8 +121,8 @@ class EventHandlers:
                 admitted = admit_structured(body, ambience)
             else:
                 admitted = admit_native(body, ambience)
-            (outcome,) = await self._publish([admitted])
-        return _single_answer(outcome)
+            (outcome,) = await self._publish([admitted], request[PRINCIPAL])
+        return _single_answer(outcome, self._quota_headers(request, [admitted]))
 
     async def post_batch(self, request: web.Request) -> web.Response:
         """Take a JSON array of events in the native shape."""
@@ -140,23 +145,41 @@ class EventHandlers:
                 admitted.append(admit(item, ambience, index))
                 if index % _ITEMS_PER_TURN == _ITEMS_PER_TURN - 1:
                     await asyncio.sleep(0)
-            outcomes = await self._publish(admitted)
-        return _batch_answer(outcomes)
+            outcomes = await self._publish(admitted, request[PRINCIPAL])
+        return _batch_answer(outcomes, self._quota_headers(request, admitted))
 
-    async def _publish(self, admitted: Sequence[Event | Problem]) -> list[Outcome]:
-        """Publish what was admitted, in its order, and count every item once."""
-        events = [one for one in admitted if isinstance(one, Event)]
+    async def _publish(
+        self, admitted: Sequence[Event | Problem], principal: Principal
+    ) -> list[Outcome]:
+        """Publish what was admitted and keeps the rules, in its order; count every item once."""
+        now_s = self._clock.monotonic()
+        judged = [
+            one if isinstance(one, Problem) else self._rules.judge(one, principal, now_s)
+            for one in admitted
+        ]
+        events = [one.event for one in judged if isinstance(one, Accepted)]
         published = await self._publisher.publish([self._topic.record_of(one) for one in events])
         answers = iter(published)
         outcomes: list[Outcome] = []
-        for one in admitted:
+        for one in judged:
             if isinstance(one, Problem):
                 outcomes.append((None, one))
             else:
-                outcomes.append((one, _place_or_problem(next(answers))))
+                outcomes.append((one, place_or_problem(next(answers))))
             result = outcomes[-1][1]
             self._metrics.count(result.code if isinstance(result, Problem) else None)
         return outcomes
+
+    def _quota_headers(
+        self, request: web.Request, admitted: Sequence[Event | Problem]
+    ) -> dict[str, str]:
+        """Tell what is left, if all events of the request draw on the same quotas."""
+        subscribers = {one.subscriber for one in admitted if isinstance(one, Event)}
+        principal = request[PRINCIPAL]
+        only = subscribers.pop() if len(subscribers) == 1 else ""
+        if not principal.sees(only):
+            only = ""
+        return self._rules.headers(only, principal, self._clock.monotonic())
 
     def _place(self, request: web.Request, bound: int) -> Place:
         """Take a place while the request is served; count it when there is none."""
@@ -208,47 +231,64 @@ def _split(body: bytes) -> list[bytes]:
     return items
 
 
-def _place_or_problem(answer: Published | NotPublished) -> Published | Problem:
+def place_or_problem(answer: Published | NotPublished) -> Published | Problem:
+    """Give where a record lies, or why that is not known."""
     if isinstance(answer, Published):
         return answer
     return Problem(answer.code, _PROBLEM_DETAILS[answer.code])
 
 
-def _ids_of(event: Event | None) -> dict[str, object]:
-    if event is None:
+def _ids_of(accepted: Accepted | None) -> dict[str, object]:
+    if accepted is None:
         return {}
+    event = accepted.event
     identity = webhook_id(event.subscriber, event.source, event.id)
     return {"id": event.id, "webhook_id": identity}
 
 
-def _single_answer(outcome: Outcome) -> web.Response:
-    event, result = outcome
-    if isinstance(result, Problem) or event is None:
+def _warnings_of(accepted: Accepted) -> dict[str, object]:
+    if not accepted.warnings:
+        return {}
+    return {"warnings": [{"pointer": w.pointer, "detail": w.detail} for w in accepted.warnings]}
+
+
+def _single_answer(outcome: Outcome, headers: Mapping[str, str]) -> web.Response:
+    accepted, result = outcome
+    if isinstance(result, Problem) or accepted is None:
         problem = result if isinstance(result, Problem) else Problem(Code.INTERNAL, "no event")
-        return problem_response(problem, extra=_ids_of(event))
-    answer = _ids_of(event) | {
-        "subscriber": event.subscriber,
+        return problem_response(problem, extra=_ids_of(accepted), headers=headers)
+    answer = _ids_of(accepted) | {
+        "subscriber": accepted.event.subscriber,
         "partition": result.partition,
         "offset": result.offset,
+        **_warnings_of(accepted),
     }
-    return json_response(answer, status=web.HTTPAccepted.status_code)
+    return json_response(answer, status=web.HTTPAccepted.status_code, headers=headers)
 
 
-def _batch_answer(outcomes: Sequence[Outcome]) -> web.Response:
-    """Answer 202 when one was accepted; else 503 when trying again may help, else 422."""
+def _batch_answer(outcomes: Sequence[Outcome], headers: Mapping[str, str]) -> web.Response:
+    """Answer 202 when one was accepted; else 503 or 429 when trying again may help, else 422."""
     items = [_item_of(index, outcome) for index, outcome in enumerate(outcomes)]
     problems = [result for _, result in outcomes if isinstance(result, Problem)]
     if len(problems) < len(outcomes):
-        return json_response({"items": items}, status=web.HTTPAccepted.status_code)
+        return json_response({"items": items}, status=web.HTTPAccepted.status_code, headers=headers)
     retriable = next((one for one in problems if one.code in _RETRIABLE), None)
     problem = retriable or Problem(Code.VALIDATION_FAILED, "no item of the batch was accepted")
-    return problem_response(problem, extra={"items": items})
+    return problem_response(problem, extra={"items": items}, headers=headers)
 
 
 def _item_of(index: int, outcome: Outcome) -> Mapping[str, object]:
-    event, result = outcome
-    if isinstance(result, Problem):
-        refusal = {"status": int(result.status), "code": str(result.code), "detail": result.detail}
-        return {"index": index, **refusal, **_ids_of(event)}
+    accepted, result = outcome
+    if isinstance(result, Problem) or accepted is None:
+        problem = result if isinstance(result, Problem) else Problem(Code.INTERNAL, "no event")
+        refusal = {"status": int(problem.status), "code": str(problem.code)}
+        return {"index": index, **refusal, "detail": problem.detail, **_ids_of(accepted)}
     place = {"partition": result.partition, "offset": result.offset}
-    return {"index": index, "status": web.HTTPAccepted.status_code, **_ids_of(event), **place}
+    status = web.HTTPAccepted.status_code
+    return {
+        "index": index,
+        "status": status,
+        **_ids_of(accepted),
+        **place,
+        **_warnings_of(accepted),
+    }

@@ -2,16 +2,19 @@
 
 import asyncio
 from collections.abc import Callable, Sequence
+from typing import Generic
 
 import orjson
 
 from chassis.kafka import KafkaUnavailable, Record
 from chassis.vault import Vault
-from gateway.kafka_registry import encode_change, unseal
+from gateway.ingest_rules import IngestFacts
+from gateway.kafka_registry import encode_change, encode_removal, unseal
 from gateway.publish import NotPublished, Published
-from gateway.registry import Stored
-from gateway.subscriptions import Change
-from schemas.registry import SealedFields, SubscriptionRecord, registry_key
+from gateway.registry import AnyRecord, R, Removal, Stored
+from gateway.registry_rows import RegistryIndex, decode_row
+from gateway.subscriptions import Change, RawRecord
+from schemas.registry import RegistryKind, SealedFields, SubscriptionRecord, registry_key
 from tests.fakes.clock import ManualClock
 
 VAULT = Vault([("k1", b"k" * 32)])
@@ -37,18 +40,79 @@ class MemoryPublisher:
         return Published(record.partition, offset)
 
 
-class MemoryRegistry:
-    """Keep records by key, sealed by a real vault; append times come from a clock."""
+class MemoryTopic:
+    """Records by key as readers see them; whatever is derived from them follows each change."""
 
     def __init__(self, clock: ManualClock | None = None) -> None:
         self.clock = clock or ManualClock()
-        self.stored: dict[bytes, Stored] = {}
+        self.stored: dict[bytes, Stored[AnyRecord]] = {}
+        self.index = RegistryIndex()
+        self.facts = IngestFacts()
 
-    def put(self, record: dict[str, object], sealed: SealedFields) -> Stored:
+    def apply(self, key: bytes, value: bytes) -> AnyRecord:
+        """Write a record as any process would have done."""
+        row = decode_row(key, value)
+        assert row is not None
+        self.stored[key] = Stored(row.record, value, self.clock.now_ms())
+        self.index.note(key, row)
+        self.facts.note(key, row)
+        return row.record
+
+
+class MemoryShelf(Generic[R]):
+    """The records of one kind."""
+
+    def __init__(
+        self, topic: MemoryTopic, kind: RegistryKind, record_type: type[R], *, holder: str | None
+    ) -> None:
+        self._topic = topic
+        self._kind = kind
+        self._record_type = record_type
+        self._holder = holder
+
+    def find(self, name: str) -> Stored[R] | None:
+        """Find a record that is not deleted."""
+        stored = self._topic.stored.get(self._key(name))
+        if stored is None or stored.record.deleted:
+            return None
+        assert isinstance(stored.record, self._record_type)
+        return Stored(stored.record, stored.value, stored.appended_at)
+
+    def version_of(self, name: str) -> int:
+        """Give the last version of a name, deleted ones too."""
+        stored = self._topic.stored.get(self._key(name))
+        return 0 if stored is None else stored.record.version
+
+    def names(self) -> Sequence[str]:
+        """List the names of the records that are not deleted, ascending."""
+        return self._topic.index.names_of(self._kind)
+
+    async def write(self, name: str, decide: Callable[[], RawRecord]) -> R:
+        """Write what `decide` returns."""
+        record = self._topic.apply(self._key(name), orjson.dumps(decide()))
+        assert isinstance(record, self._record_type)
+        return record
+
+    def _key(self, name: str) -> bytes:
+        return registry_key(self._holder or name, self._kind, name)
+
+
+class MemoryRegistry:
+    """Subscriptions by key, sealed by a real vault; append times come from a clock."""
+
+    def __init__(self, topic: MemoryTopic | None = None) -> None:
+        self.topic = topic or MemoryTopic()
+
+    @property
+    def stored(self) -> dict[bytes, Stored[AnyRecord]]:
+        """Give everything that was written."""
+        return self.topic.stored
+
+    def put(self, record: dict[str, object], sealed: SealedFields) -> Stored[SubscriptionRecord]:
         """Write a record as some other process would have done."""
         key, value, decoded = encode_change(Change(record, sealed), VAULT)
-        self.stored[key] = Stored(decoded, value, self.clock.now_ms())
-        return self.stored[key]
+        self.topic.apply(key, value)
+        return Stored(decoded, value, self.topic.clock.now_ms())
 
     def raw(self, subscriber: str, subscription_id: str) -> dict[str, object]:
         """Give the stored JSON of a record, deleted ones too."""
@@ -57,15 +121,21 @@ class MemoryRegistry:
         )
         return raw
 
-    def find(self, subscriber: str, subscription_id: str) -> Stored | None:
+    def find(self, subscriber: str, subscription_id: str) -> Stored[SubscriptionRecord] | None:
         """Find a subscription that is not deleted."""
         stored = self.stored.get(registry_key(subscriber, "subscription", subscription_id))
-        return None if stored is None or stored.record.deleted else stored
+        if stored is None or stored.record.deleted:
+            return None
+        assert isinstance(stored.record, SubscriptionRecord)
+        return Stored(stored.record, stored.value, stored.appended_at)
 
     def ids_of(self, subscriber: str) -> Sequence[str]:
         """List the ids of a subscriber's subscriptions, ascending."""
-        alive = (one.record for one in self.stored.values() if not one.record.deleted)
-        return sorted(one.id for one in alive if one.subscriber == subscriber)
+        return self.topic.index.ids_of(subscriber)
+
+    def subscribers(self) -> Sequence[str]:
+        """List the subscribers that have a record or a subscription, ascending."""
+        return self.topic.index.subscribers()
 
     def unseal(self, record: SubscriptionRecord) -> SealedFields | None:
         """Open what is sealed in a record."""
@@ -76,8 +146,14 @@ class MemoryRegistry:
     async def write(self, subscriber: str, decide: Callable[[], Change]) -> SubscriptionRecord:
         """Write what `decide` returns."""
         key, value, record = encode_change(decide(), VAULT)
-        self.stored[key] = Stored(record, value, self.clock.now_ms())
+        self.topic.apply(key, value)
         return record
+
+    async def remove(self, subscriber: str, decide: Callable[[], Removal]) -> None:
+        """Write a whole removal."""
+        for key, value in encode_removal(subscriber, decide(), VAULT):
+            assert value is not None
+            self.topic.apply(key, value)
 
 
 class ScriptedAppender:

@@ -10,15 +10,17 @@ from chassis import logs
 from chassis.egress import EgressPolicy
 from chassis.metrics import make_registry
 from gateway.app import make_app
-from gateway.auth import Keyring
-from gateway.handlers.events import EventHandlers, EventLimits, EventsTopic
-from gateway.handlers.subscriptions import SubscriptionHandlers
+from gateway.handlers.events import EventLimits, EventsTopic
 from gateway.intake import Intake
 from gateway.metrics import GatewayMetrics
 from gateway.server import HttpServer
 from gateway.subscriptions import Rules
+from gateway.wiring import Bounds, Ports, access_of, handlers_of
+from schemas.api_keys import KEYS_SUBSCRIBER, ApiKeyRecord
+from schemas.event_types import EVENT_TYPES_SUBSCRIBER, EventTypeRecord
+from schemas.subscribers import SubscriberRecord
 from tests.fakes.clock import ManualClock
-from tests.fakes.gateway import MemoryPublisher, MemoryRegistry
+from tests.fakes.gateway import MemoryPublisher, MemoryRegistry, MemoryShelf, MemoryTopic
 
 ROOT_KEY = "root-key-of-the-tests-0123456789abcdef"
 AUTHORIZED = {"Authorization": f"Bearer {ROOT_KEY}"}
@@ -37,31 +39,31 @@ class GatewayApi:
     ) -> None:
         self.clock = ManualClock()
         self.publisher = MemoryPublisher()
-        self.registry = MemoryRegistry(self.clock)
+        self.topic = MemoryTopic(self.clock)
+        self.registry = MemoryRegistry(self.topic)
+        self.keys = MemoryShelf(self.topic, "key", ApiKeyRecord, holder=KEYS_SUBSCRIBER)
         self.instruments: CollectorRegistry = make_registry("gateway")
         self.intake = intake or Intake(100, 1 << 30)
         self._count = 0
         limits = limits or EventLimits(262_144, 8 << 20, 5.0)
         metrics = GatewayMetrics(self.instruments)
+        self.ports = ports = Ports(
+            registry=self.registry,
+            subscribers=MemoryShelf(self.topic, "subscriber", SubscriberRecord, holder=None),
+            event_types=MemoryShelf(
+                self.topic, "event-type", EventTypeRecord, holder=EVENT_TYPES_SUBSCRIBER
+            ),
+            keys=self.keys,
+            facts=self.topic.facts,
+            publisher=self.publisher,
+            clock=self.clock,
+            fresh_id=self._next,
+            rules=Rules(EgressPolicy(), self._random_bytes),
+        )
+        bounds = Bounds(EventsTopic("hooklane.events", 12), limits, self.intake)
         app = make_app(
-            events=EventHandlers(
-                publisher=self.publisher,
-                topic=EventsTopic("hooklane.events", 12),
-                limits=limits,
-                intake=self.intake,
-                metrics=metrics,
-                clock=self.clock,
-                fresh_event_id=lambda: self._next("evt"),
-            ),
-            subscriptions=SubscriptionHandlers(
-                registry=self.registry,
-                rules=Rules(EgressPolicy(), lambda count: b"\x07" * count),
-                clock=self.clock,
-                fresh_id=lambda: self._next("sub"),
-                intake=self.intake,
-                body_timeout_s=limits.body_timeout_s,
-            ),
-            keyring=Keyring(ROOT_KEY),
+            handlers_of(ports, bounds, metrics),
+            access=access_of(ports, ROOT_KEY),
             metrics=metrics,
             clock=self.clock,
             log=logs.get("test"),
@@ -92,6 +94,13 @@ class GatewayApi:
             "hooklane_ingest_events_total", {"result": result}
         )
         return value or 0.0
+
+    def fresh_instruments(self) -> CollectorRegistry:
+        """Give a registry in which nothing was registered yet."""
+        return make_registry("gateway")
+
+    def _random_bytes(self, count: int) -> bytes:
+        return self._count.to_bytes(count, "big")
 
     def _next(self, prefix: str) -> str:
         self._count += 1

@@ -11,9 +11,10 @@ from chassis.table import Table
 from chassis.table_writer import TableWriter
 from chassis.vault import Vault
 from gateway.appender import KafkaAppender
-from gateway.kafka_registry import KafkaRegistry, Row, SubscriptionIndex, decode_row
+from gateway.kafka_registry import KafkaRegistry, RegistryTopic
 from gateway.publish import BatchingPublisher
 from gateway.registry_reader import RegistryReader
+from gateway.registry_rows import RegistryIndex, Row, decode_row
 from schemas.cloudevents import decode_event
 from schemas.event import Event
 from schemas.registry import SubscriptionRecord, decode_subscription
@@ -203,14 +204,14 @@ class TestKafkaRegistry(RegistryContract):
     @pytest.fixture
     async def registry(self, world: World) -> AsyncIterator[KafkaRegistry]:
         """Give a registry over a real topic."""
-        index = SubscriptionIndex()
+        index = RegistryIndex()
         table: Table[Row] = Table(
             world.kafka,
             topic=topic_name(world.prefix, "registry"),
             decode=decode_row,
             client_id="test",
             log=logs.get("test"),
-            on_change=lambda _partition, key, row: index.note(key, row.record if row else None),
+            on_change=lambda _partition, key, row: index.note(key, row),
         )
         writer = TableWriter(
             world.kafka,
@@ -223,5 +224,6 @@ class TestKafkaRegistry(RegistryContract):
         reader = RegistryReader(table, writer, partitions=PARTITIONS)
         await reader.start()
         vault = Vault([("k1", b"k" * 32)])
-        yield KafkaRegistry(table, writer, index=index, vault=vault, partitions=PARTITIONS)
+        topic = RegistryTopic(table, writer, index=index, partitions=PARTITIONS)
+        yield KafkaRegistry(topic, vault)
         await reader.stop()

@@ -19,6 +19,8 @@ ROUTES = [
     ("PATCH", "/v1/subscribers/acme/subscriptions/sub_1"),
     ("DELETE", "/v1/subscribers/acme/subscriptions/sub_1"),
     ("GET", "/v1/subscribers/acme/subscriptions/sub_1/secret"),
+    ("POST", "/v1/keys"),
+    ("PUT", "/v1/event-types/x"),
 ]
 
 
@@ -93,7 +95,7 @@ async def test_head_is_get_without_the_body(api: GatewayApi) -> None:
 
 async def test_a_bug_is_a_500_problem_that_tells_nothing(api: GatewayApi) -> None:
     """The server lives on; what happened is in the log."""
-    api.registry.stored = None  # type: ignore[assignment]
+    api.topic.index = None  # type: ignore[assignment]
 
     async with api.client.get("/v1/subscribers/acme/subscriptions") as response:
         problem = orjson.loads(await response.read())

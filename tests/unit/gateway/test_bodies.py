@@ -4,7 +4,7 @@ from typing import cast
 
 import pytest
 
-from gateway.bodies import SubscriptionBody, parse_subscription, unexpected_members
+from gateway.bodies import SubscriptionBody, filter_errors, parse_subscription, unexpected_members
 from gateway.documents import JsonValue
 
 URL = "https://example.com/hook"
@@ -35,6 +35,7 @@ def test_only_the_url_is_needed() -> None:
             "max_age_s": 518400,
         },
         "rate_limit": None,
+        "filter": None,
         "max_in_flight": 8,
         "timeout_s": 15.0,
         "format": "binary",
@@ -158,3 +159,18 @@ def test_unknown_and_read_only_members_are_told_apart() -> None:
         ("/version", "this field is read-only"),
         ("/colour", "there is no such field"),
     ]
+
+
+@pytest.mark.parametrize(
+    ("document", "pointers"),
+    [
+        (None, []),
+        ({}, []),
+        ({"data.amount": {"$gte": 100}}, []),
+        ([], ["/filter"]),
+        ({"data.a": {"$regex": "x"}}, ["/filter/data.a/$regex"]),
+    ],
+)
+def test_a_filter_is_judged_by_its_engine(document: object, pointers: list[str]) -> None:
+    """Pointers lead to the operator that is wrong."""
+    assert [error.pointer for error in filter_errors(document)] == pointers

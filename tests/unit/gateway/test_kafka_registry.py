@@ -1,16 +1,12 @@
 """The registry's pure parts; its work against Kafka is in tests/integration/test_gateway.py."""
 
-import orjson
 import pytest
 
 from chassis.vault import Vault
-from gateway.kafka_registry import (
-    SubscriptionIndex,
-    decode_row,
-    encode_change,
-    unseal,
-)
+from gateway.kafka_registry import encode_change, encode_removal, readable, unseal
+from gateway.registry import Removal
 from gateway.subscriptions import Change
+from schemas.api_keys import ApiKeyRecord, api_key_key
 from schemas.registry import SubscriptionRecord, registry_key
 from tests.contract.gateway import SEALED, raw_record
 from tests.fakes.gateway import VAULT
@@ -54,41 +50,18 @@ def test_a_record_that_nobody_could_read_is_not_written() -> None:
         encode_change(Change(raw_record("sub_1", ordering="fifo"), SEALED), VAULT)
 
 
-def test_rows_of_other_kinds_are_passed_over() -> None:
-    """Keys and event types come with the management API."""
-    assert decode_row(b"acme/subscriber/acme", b"not json") is None
-    assert decode_row(b"junk", b"") is None
+def test_a_key_that_nobody_could_read_is_not_written() -> None:
+    """The same for records that seal nothing."""
+    with pytest.raises(TypeError):
+        readable(api_key_key("key_1"), b"{}", ApiKeyRecord)
+    with pytest.raises(TypeError):
+        readable(KEY, b"{}", ApiKeyRecord)
 
 
-def test_a_subscription_that_cannot_be_read_is_told_to_the_table() -> None:
-    """It keeps the last good one and alarms."""
-    with pytest.raises(ValueError, match="cannot be read"):
-        decode_row(KEY, b"{}")
+def test_a_removal_ends_with_the_subscriber_itself() -> None:
+    """Whoever reads a part of it never sees a subscription of nobody."""
+    gone = Change(raw_record("sub_1", deleted=True), SEALED)
 
+    writes = encode_removal("acme", Removal({"subscriber": "acme"}, [gone]), VAULT)
 
-def test_a_subscription_is_read_with_its_bytes() -> None:
-    """The bytes are what a writer edits."""
-    value = orjson.dumps(raw_record("sub_1", sealed="", later=1))
-
-    row = decode_row(KEY, value)
-
-    assert row is not None
-    assert (row.record.id, row.value) == ("sub_1", value)
-
-
-def test_the_index_follows_the_table() -> None:
-    """Repeats, deletions and tombstones in any order leave it right and empty at the end."""
-    index = SubscriptionIndex()
-
-    index.note(KEY, record_of())
-    index.note(KEY, record_of())
-    index.note(registry_key("acme", "subscriber", "acme"), None)
-    assert list(index.ids_of("acme")) == ["sub_1"]
-
-    index.note(KEY, record_of(deleted=True))
-    index.note(KEY, None)
-    assert list(index.ids_of("acme")) == []
-
-    index.note(KEY, record_of())
-    index.note(KEY, None)
-    assert index._ids == {}
+    assert [key for key, _ in writes] == [KEY, b"acme/subscriber/acme"]

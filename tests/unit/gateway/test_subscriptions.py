@@ -88,7 +88,7 @@ def test_a_new_record_has_all_that_readers_need() -> None:
         ({"url": "https://u:p@example.com/"}, Code.URL_NOT_ALLOWED, "/url"),
         ({"url": "x" * 3000}, Code.URL_NOT_ALLOWED, "/url"),
         ({"url": None}, Code.VALIDATION_FAILED, "/url"),
-        ({"filter": {"type": "x"}}, Code.VALIDATION_FAILED, "/filter"),
+        ({"filter": {"typ e": "x"}}, Code.VALIDATION_FAILED, "/filter/typ e"),
         ({"id": "sub_2"}, Code.VALIDATION_FAILED, "/id"),
         ({"colour": "red"}, Code.VALIDATION_FAILED, "/colour"),
         ({"ordering": None}, Code.VALIDATION_FAILED, "/ordering"),
@@ -202,7 +202,7 @@ def test_retry_and_rate_limit_merge_as_json_objects() -> None:
         ({"url": "https://10.0.0.1/"}, Code.URL_NOT_ALLOWED, "/url"),
         ({"version": 2}, Code.VALIDATION_FAILED, "/version"),
         ({"colour": None}, Code.VALIDATION_FAILED, "/colour"),
-        ({"filter": {}}, Code.VALIDATION_FAILED, "/filter"),
+        ({"filter": []}, Code.VALIDATION_FAILED, "/filter"),
         ({"headers": {"Host": "x"}}, Code.VALIDATION_FAILED, "/headers/Host"),
         ({"headers": []}, Code.VALIDATION_FAILED, "/headers"),
         ({"metadata": "x"}, Code.VALIDATION_FAILED, "/metadata"),
@@ -395,3 +395,17 @@ def test_an_asymmetric_secret_is_shown_with_its_public_key() -> None:
     assert sealed is not None
 
     assert str(secret_view(sealed, now_ms=NOW_MS)["public_key"]).startswith("whpk_")
+
+
+def test_a_filter_is_kept_as_it_was_sent_until_it_is_patched_away() -> None:
+    """Fan-out compiles the document; a patch replaces it as a whole."""
+    document = {"data.amount": {"$gte": 100}, "$or": [{"type": "a"}, {"type": "b"}]}
+    first = created(filter=document)
+
+    kept = patched(current(first), description="d")
+    other = patched(current(kept), filter={"type": "c"})
+    gone = patched(current(other), filter=None)
+
+    filters = [one.record["filter"] for one in (first, kept, other, gone)]
+    assert filters == [document, document, {"type": "c"}, None]
+    assert view(current(first).record, None)["filter"] == document

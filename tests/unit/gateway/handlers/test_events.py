@@ -292,3 +292,57 @@ async def test_a_body_without_a_length_is_bounded_while_it_comes(api: GatewayApi
 
     assert (response.status, problem["code"]) == (413, "too_large")
     assert (api.intake.requests, api.intake.bytes_held) == (0, 0)
+
+
+async def test_a_quota_of_a_key_is_told_and_held(api: GatewayApi) -> None:
+    """429 says when to come back; items of a batch are counted one by one."""
+    key_body = {
+        "name": "k",
+        "scopes": ["events:write"],
+        "quota": {"events_per_second": 0.5, "burst": 3},
+    }
+    async with api.client.post("/v1/keys", json=key_body) as response:
+        key = orjson.loads(await response.read())["key"]
+    headers = NATIVE | {"Authorization": f"Bearer {key}"}
+    event = '{"subscriber":"acme","type":"t"}'
+
+    async with api.client.post("/v1/events", data=event, headers=headers) as first:
+        assert first.headers["RateLimit"] == '"key";r=2;t=2'
+    status, batch = await post(api, f"[{event},{event},{event}]", headers, "/v1/events/batch")
+    full, problem = await post(api, f"[{event}]", headers, "/v1/events/batch")
+    async with api.client.post("/v1/events", data=event, headers=headers) as last:
+        refused = orjson.loads(await last.read())
+
+    items = batch["items"]
+    assert isinstance(items, list)
+    assert (status, [item["status"] for item in items]) == (202, [202, 202, 429])
+    assert (full, problem["code"]) == (429, "quota_exceeded")
+    assert (last.status, refused["code"]) == (429, "quota_exceeded")
+    assert last.headers["Retry-After"] == "2"
+    assert last.headers["RateLimit-Policy"] == '"key";q=3;w=6'
+    assert api.counted("throttled") == 3
+
+
+async def test_a_bound_key_sends_for_its_own_subscriber_only(api: GatewayApi) -> None:
+    """Anything else is not there, also as an item of a batch; nothing of it is told."""
+    key_body = {"name": "k", "scopes": ["events:write"], "subscriber": "acme"}
+    async with api.client.post("/v1/keys", json=key_body) as response:
+        key = orjson.loads(await response.read())["key"]
+    async with api.client.put(
+        "/v1/subscribers/globex", json={"quota": {"events_per_second": 1}}
+    ) as response:
+        assert response.status == 201
+    headers = NATIVE | {"Authorization": f"Bearer {key}"}
+    own = '{"subscriber":"acme","type":"t"}'
+    foreign = own.replace("acme", "globex")
+
+    single, problem = await post(api, foreign, headers)
+    status, batch = await post(api, f"[{own},{foreign}]", headers, "/v1/events/batch")
+    async with api.client.post("/v1/events", data=foreign, headers=headers) as response:
+        assert "RateLimit" not in response.headers
+
+    items = batch["items"]
+    assert isinstance(items, list)
+    assert (single, problem["code"]) == (404, "not_found")
+    assert (status, [item["status"] for item in items]) == (202, [202, 404])
+    assert [record.key for record in api.publisher.records] == [b"acme"]

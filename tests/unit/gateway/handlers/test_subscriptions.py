@@ -232,3 +232,52 @@ async def test_management_calls_count_as_requests_in_flight() -> None:
         await create(api)
 
     assert (intake.requests, intake.bytes_held) == (0, 0)
+
+
+async def test_a_rotated_secret_is_shown_with_the_one_before(api: GatewayApi) -> None:
+    """By the answer and by the secret call alike; a body is not needed."""
+    made = await create(api)
+    path = f"{PATH}/{made['id']}"
+
+    async with api.client.post(path + "/rotate-secret") as response:
+        rotated = orjson.loads(await response.read())
+    async with api.client.get(path + "/secret") as shown:
+        assert orjson.loads(await shown.read()) == rotated
+
+    assert (response.status, response.headers["ETag"]) == (200, '"2"')
+    assert response.headers["Cache-Control"] == "no-store"
+    assert rotated["secret"] != made["secret"]
+    assert rotated["previous"]["secret"] == made["secret"]
+
+
+async def test_a_rotation_is_refused_like_a_patch(api: GatewayApi) -> None:
+    """Missing, another version, a bad field, a media type that is none."""
+    made = await create(api)
+    path = f"{PATH}/{made['id']}/rotate-secret"
+    refusals: list[tuple[str, bytes, dict[str, str]]] = [
+        (f"{PATH}/sub_x/rotate-secret", b"", {}),
+        (path, b"", {"If-Match": '"2"'}),
+        (path, b'{"grace_s":-1}', {"Content-Type": "application/json"}),
+        (path, b"{}", {"Content-Type": "text/plain"}),
+    ]
+    found = []
+    for where, body, headers in refusals:
+        async with api.client.post(where, data=body, headers=headers) as response:
+            found.append(response.status)
+
+    assert found == [404, 412, 422, 415]
+    async with api.client.get(f"{PATH}/{made['id']}/secret") as shown:
+        assert orjson.loads(await shown.read()) == {"secret": made["secret"]}
+
+
+async def test_a_filter_is_shown_as_it_was_sent(api: GatewayApi) -> None:
+    """What is wrong with one is told with a pointer."""
+    document = {"data.amount": {"$gte": 100}}
+    made = await create(api, filter=document)
+    body = {"url": URL, "filter": {"data.amount": {"$near": 1}}}
+    async with api.client.post(PATH, json=body) as response:
+        problem = orjson.loads(await response.read())
+
+    assert made["filter"] == document
+    assert response.status == 422
+    assert [error["pointer"] for error in problem["errors"]] == ["/filter/data.amount/$near"]

@@ -1,0 +1,62 @@
+"""May this key do this: 401 without a valid key, 404 for what is foreign, 403 without the scope.
+
+In this order, so that a key which is bound to a subscriber cannot learn what else there is.
+"""
+
+from collections.abc import Mapping
+from typing import Final
+
+from aiohttp import hdrs, web
+
+from gateway.auth import Keyring, Principal
+from gateway.problems import Code, Problem, RefusedError
+from gateway.registry import Shelf
+from schemas.api_keys import ApiKeyRecord, Scope
+
+PRINCIPAL: Final = web.RequestKey("principal", Principal)
+
+_UNAUTHORIZED: Final = Problem(
+    Code.UNAUTHORIZED, "send a valid key as `Authorization: Bearer <key>`"
+)
+FOREIGN_SUBSCRIBER: Final = Problem(Code.NOT_FOUND, "there is no such subscriber")
+FOREIGN_KEY: Final = Problem(Code.NOT_FOUND, "there is no such key")
+
+
+class Access:
+    """Decides who may come in."""
+
+    def __init__(self, keyring: Keyring, keys: Shelf[ApiKeyRecord]) -> None:
+        self._keyring = keyring
+        self._keys = keys
+
+    def admit(self, request: web.Request, scope: Scope, *, now_ms: int) -> Principal:
+        """Give who asks, or raise RefusedError."""
+        authorizations = request.headers.getall(hdrs.AUTHORIZATION, [])
+        only = authorizations[0] if len(authorizations) == 1 else None
+        principal = self._keyring.principal_of(only, now_ms=now_ms)
+        if principal is None:
+            raise RefusedError(_UNAUTHORIZED)
+        if hidden := self._hidden(principal, request.match_info):
+            raise RefusedError(hidden)
+        if not principal.may(scope):
+            raise RefusedError(Problem(Code.FORBIDDEN, f"the key lacks the scope {scope}"))
+        return principal
+
+    def _hidden(self, principal: Principal, place: Mapping[str, str]) -> Problem | None:
+        """Say what a path names that the key must not see; it looks as if it were not there."""
+        if principal.subscriber is None:
+            return None
+        if "subscriber" in place and not principal.sees(place["subscriber"]):
+            return FOREIGN_SUBSCRIBER
+        if "key" in place:
+            stored = self._keys.find(place["key"])
+            if stored is None or not principal.sees(stored.record.subscriber):
+                return FOREIGN_KEY
+        return None
+
+
+def refuse_bound(principal: Principal) -> None:
+    """Refuse a key of one subscriber what concerns all of them."""
+    if principal.subscriber is not None:
+        detail = "a key that is bound to a subscriber cannot change what all of them share"
+        raise RefusedError(Problem(Code.FORBIDDEN, detail))

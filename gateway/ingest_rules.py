@@ -1,0 +1,107 @@
+"""What an admitted event must still pass: tenancy, the schema of its type, quotas. Pure.
+
+The facts follow the registry's changes, so that an event costs one look per rule.
+"""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+from gateway.auth import Principal
+from gateway.problems import Code, FieldError, Problem
+from gateway.quotas import Demand, Quota, Quotas, quota_of
+from gateway.registry_rows import Row
+from schemas.event import Event
+from schemas.event_types import EventTypeCatalogue, EventTypeRecord
+from schemas.registry import parse_registry_key
+from schemas.schema_survey import SchemaError
+from schemas.subscribers import SubscriberRecord
+
+Mode = Literal["warn", "enforce"]
+
+UNKNOWN_SUBSCRIBER = Problem(Code.NOT_FOUND, "there is no such subscriber")
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """An event to write, and what its schema only warns of."""
+
+    event: Event
+    warnings: tuple[FieldError, ...] = ()
+
+
+class IngestFacts:
+    """The schemas and the quotas of subscribers, as the registry has them now."""
+
+    def __init__(self) -> None:
+        self.catalogue = EventTypeCatalogue()
+        self._quotas: dict[str, Quota] = {}
+
+    def note(self, key: bytes, row: Row) -> list[SchemaError]:
+        """Follow one change of the registry; gives why a schema cannot be used."""
+        parts = parse_registry_key(key)
+        record = None if row is None or row.record.deleted else row.record
+        if parts is None:
+            return []
+        if parts.kind == "event-type":
+            known = record if isinstance(record, EventTypeRecord) else None
+            return self.catalogue.change(parts.id, known)
+        if parts.kind == "subscriber":
+            quota = record.quota if isinstance(record, SubscriberRecord) else None
+            if quota is None:
+                self._quotas.pop(parts.subscriber, None)
+            else:
+                self._quotas[parts.subscriber] = quota_of(quota.events_per_second, quota.burst)
+        return []
+
+    def quota_of(self, subscriber: str) -> Quota | None:
+        """Give the quota of a subscriber; most have none."""
+        return self._quotas.get(subscriber)
+
+
+class IngestRules:
+    """The rules, with the buckets of this process."""
+
+    def __init__(
+        self, facts: IngestFacts, quotas: Quotas, *, on_violation: Callable[[Mode], None]
+    ) -> None:
+        self._facts = facts
+        self._quotas = quotas
+        self._on_violation = on_violation
+
+    def judge(self, event: Event, principal: Principal, now_s: float) -> Accepted | Problem:
+        """Let an event pass, or say which rule it breaks; only what passes costs a token."""
+        if not principal.sees(event.subscriber):
+            return UNKNOWN_SUBSCRIBER
+        warnings: tuple[FieldError, ...] = ()
+        if violations := self._facts.catalogue.violations(event):
+            self._on_violation(violations[0].mode)
+            warnings = tuple(FieldError("/data" + one.pointer, one.detail) for one in violations)
+            if violations[0].mode == "enforce":
+                detail = "the data breaks the schema of its type"
+                return Problem(Code.SCHEMA_VIOLATION, detail, warnings)
+        return self.spend(event.subscriber, principal, now_s) or Accepted(event, warnings)
+
+    def spend(self, subscriber: str, principal: Principal, now_s: float) -> Problem | None:
+        """Take one event's worth of the quotas, or say when there is one again."""
+        demands = self._demands(subscriber, principal)
+        wait_s = self._quotas.take(demands, now_s) if demands else 0.0
+        if wait_s <= 0:
+            return None
+        retry_after_s = max(1, math.ceil(wait_s))
+        detail = "more events than the quota allows"
+        return Problem(Code.QUOTA_EXCEEDED, detail, retry_after_s=retry_after_s)
+
+    def headers(self, subscriber: str, principal: Principal, now_s: float) -> dict[str, str]:
+        """Tell what is left of the quotas; nothing where there are none."""
+        return self._quotas.headers(self._demands(subscriber, principal), now_s)
+
+    def _demands(self, subscriber: str, principal: Principal) -> list[Demand]:
+        demands = []
+        if principal.quota is not None and principal.key_id is not None:
+            demands.append(Demand("key", principal.key_id, principal.quota))
+        quota = self._facts.quota_of(subscriber)
+        if quota is not None:
+            demands.append(Demand("subscriber", subscriber, quota))
+        return demands

@@ -1,0 +1,163 @@
+"""Who handles which operation, over any ports: the service gives real ones, tests give fakes."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from chassis.clock import Clock
+from gateway.access import Access
+from gateway.app import Handler
+from gateway.auth import Keyring
+from gateway.handlers.event_types import EventTypeHandlers
+from gateway.handlers.events import EventHandlers, EventLimits, EventsTopic
+from gateway.handlers.keys import KeyHandlers
+from gateway.handlers.subscribers import SubscriberHandlers
+from gateway.handlers.subscriptions import SubscriptionHandlers
+from gateway.handlers.trials import TrialHandlers
+from gateway.ingest_rules import IngestFacts, IngestRules
+from gateway.intake import Intake
+from gateway.metrics import GatewayMetrics
+from gateway.publish import Publisher
+from gateway.quotas import Quotas
+from gateway.reading import BodyReader
+from gateway.registry import Registry, Shelf
+from gateway.subscriptions import Rules
+from schemas.api_keys import ApiKeyRecord
+from schemas.event_types import EventTypeRecord
+from schemas.ids import IdPrefix
+from schemas.subscribers import SubscriberRecord
+
+
+@dataclass(frozen=True, slots=True)
+class Ports:
+    """What lies behind the API, and the sources of time, ids and randomness."""
+
+    registry: Registry
+    subscribers: Shelf[SubscriberRecord]
+    event_types: Shelf[EventTypeRecord]
+    keys: Shelf[ApiKeyRecord]
+    facts: IngestFacts
+    publisher: Publisher
+    clock: Clock
+    fresh_id: Callable[[IdPrefix], str]
+    rules: Rules
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """What the API lets in."""
+
+    topic: EventsTopic
+    limits: EventLimits
+    intake: Intake
+
+
+def access_of(ports: Ports, root_key: str) -> Access:
+    """Make the door."""
+    return Access(Keyring(root_key, ports.keys), ports.keys)
+
+
+def handlers_of(ports: Ports, bounds: Bounds, metrics: GatewayMetrics) -> Mapping[str, Handler]:
+    """Make every handler, by the operation of the route table that it serves."""
+    rules = IngestRules(
+        ports.facts, Quotas(), on_violation=lambda mode: metrics.schema_violations[mode].inc()
+    )
+    bodies = BodyReader(bounds.intake, timeout_s=bounds.limits.body_timeout_s)
+    return {
+        **_ingest(ports, bounds, rules, metrics=metrics),
+        **_subscriptions(ports, bodies),
+        **_trials(ports, bounds, rules, bodies),
+        **_subscribers(ports, bodies),
+        **_event_types(ports, bodies),
+        **_keys(ports, bodies),
+    }
+
+
+def _ingest(
+    ports: Ports, bounds: Bounds, rules: IngestRules, *, metrics: GatewayMetrics
+) -> dict[str, Handler]:
+    events = EventHandlers(
+        publisher=ports.publisher,
+        topic=bounds.topic,
+        limits=bounds.limits,
+        intake=bounds.intake,
+        rules=rules,
+        metrics=metrics,
+        clock=ports.clock,
+        fresh_event_id=lambda: ports.fresh_id("evt"),
+    )
+    return {"sendEvent": events.post_event, "sendEvents": events.post_batch}
+
+
+def _subscriptions(ports: Ports, bodies: BodyReader) -> dict[str, Handler]:
+    handlers = SubscriptionHandlers(
+        registry=ports.registry,
+        rules=ports.rules,
+        clock=ports.clock,
+        fresh_id=lambda: ports.fresh_id("sub"),
+        bodies=bodies,
+        subscribers=ports.subscribers,
+    )
+    return {
+        "createSubscription": handlers.create,
+        "listSubscriptions": handlers.list,
+        "getSubscription": handlers.show,
+        "patchSubscription": handlers.patch,
+        "deleteSubscription": handlers.delete,
+        "getSecret": handlers.secret,
+        "rotateSecret": handlers.rotate_secret,
+    }
+
+
+def _trials(
+    ports: Ports, bounds: Bounds, rules: IngestRules, bodies: BodyReader
+) -> dict[str, Handler]:
+    handlers = TrialHandlers(
+        registry=ports.registry,
+        publisher=ports.publisher,
+        topic=bounds.topic,
+        rules=rules,
+        bodies=bodies,
+        clock=ports.clock,
+        fresh_event_id=lambda: ports.fresh_id("evt"),
+    )
+    return {"testSubscription": handlers.send_test, "testFilter": handlers.test_filter}
+
+
+def _subscribers(ports: Ports, bodies: BodyReader) -> dict[str, Handler]:
+    handlers = SubscriberHandlers(
+        registry=ports.registry,
+        subscribers=ports.subscribers,
+        bodies=bodies,
+        clock=ports.clock,
+    )
+    return {
+        "listSubscribers": handlers.list,
+        "getSubscriber": handlers.show,
+        "putSubscriber": handlers.put,
+        "deleteSubscriber": handlers.delete,
+    }
+
+
+def _event_types(ports: Ports, bodies: BodyReader) -> dict[str, Handler]:
+    handlers = EventTypeHandlers(event_types=ports.event_types, bodies=bodies, clock=ports.clock)
+    return {
+        "listEventTypes": handlers.list,
+        "getEventType": handlers.show,
+        "putEventType": handlers.put,
+        "deleteEventType": handlers.delete,
+    }
+
+
+def _keys(ports: Ports, bodies: BodyReader) -> dict[str, Handler]:
+    handlers = KeyHandlers(
+        keys=ports.keys,
+        bodies=bodies,
+        clock=ports.clock,
+        fresh_id=lambda: ports.fresh_id("key"),
+        random_bytes=ports.rules.random_bytes,
+    )
+    return {
+        "createKey": handlers.create,
+        "listKeys": handlers.list,
+        "revokeKey": handlers.revoke,
+    }

@@ -1,0 +1,117 @@
+"""What is kept of registry records, and the lists made of them."""
+
+import orjson
+import pytest
+
+from gateway.kafka_registry import encode_change
+from gateway.registry import Stored
+from gateway.registry_rows import Names, RegistryIndex, Row, decode_row
+from gateway.subscriptions import Change
+from schemas.api_keys import ApiKeyRecord, api_key_key
+from schemas.event_types import EventTypeRecord, event_type_key
+from schemas.registry import SubscriptionRecord, registry_key
+from schemas.subscribers import SubscriberRecord, subscriber_key
+from tests.contract.gateway import SEALED, raw_record
+from tests.fakes.gateway import VAULT
+
+KEY = registry_key("acme", "subscription", "sub_1")
+TIMES = {"created_at": "2026-01-01T00:00:00.000Z", "updated_at": "2026-01-01T00:00:00.000Z"}
+
+
+def row_of(*, deleted: bool = False) -> Row:
+    """Make the row of `sub_1`."""
+    _, value, record = encode_change(Change(raw_record("sub_1", deleted=deleted), SEALED), VAULT)
+    return Stored(record, value)
+
+
+def subscriber_row(*, deleted: bool = False) -> Row:
+    """Make the row of the subscriber `acme`."""
+    return Stored(SubscriberRecord(subscriber="acme", version=1, deleted=deleted, **TIMES), b"")
+
+
+@pytest.mark.parametrize(
+    ("key", "raw", "kind"),
+    [
+        (KEY, raw_record("sub_1", sealed="", later=1), SubscriptionRecord),
+        (subscriber_key("acme"), {"subscriber": "acme", "version": 1, **TIMES}, SubscriberRecord),
+        (event_type_key("a/b"), {"name": "a/b", "version": 1, **TIMES}, EventTypeRecord),
+        (
+            api_key_key("key_1"),
+            {"id": "key_1", "name": "n", "version": 1, "scopes": [], "digest": "", **TIMES},
+            ApiKeyRecord,
+        ),
+    ],
+)
+def test_every_kind_is_read_with_its_bytes(
+    key: bytes, raw: dict[str, object], kind: type[object]
+) -> None:
+    """The bytes are what a writer edits; one that names another place is broken."""
+    value = orjson.dumps(raw)
+
+    row = decode_row(key, value)
+
+    assert row is not None
+    assert isinstance(row.record, kind)
+    assert row.value == value
+    assert row.raw() == raw
+    with pytest.raises(ValueError, match="another place"):
+        decode_row(key + b"x", value)
+
+
+def test_what_is_no_record_of_ours_is_passed_over() -> None:
+    """A later version may add kinds."""
+    assert decode_row(b"junk", b"") is None
+    assert decode_row(b"acme/future/1", b"{}") is None
+
+
+@pytest.mark.parametrize("kind", ["subscription", "subscriber", "event-type", "key"])
+def test_a_record_that_cannot_be_read_is_told_to_the_table(kind: str) -> None:
+    """It keeps the last good one and alarms."""
+    with pytest.raises(ValueError, match="cannot be read"):
+        decode_row(f"acme/{kind}/x".encode(), b"{}")
+
+
+def test_the_index_follows_the_table() -> None:
+    """Repeats, deletions and tombstones in any order leave it right and empty at the end."""
+    index = RegistryIndex()
+
+    index.note(KEY, row_of())
+    index.note(KEY, row_of())
+    index.note(subscriber_key("acme"), None)
+    assert list(index.ids_of("acme")) == ["sub_1"]
+    assert list(index.subscribers()) == ["acme"]
+
+    index.note(KEY, row_of(deleted=True))
+    index.note(KEY, None)
+    assert list(index.ids_of("acme")) == []
+    assert list(index.subscribers()) == []
+
+    index.note(KEY, row_of())
+    index.note(KEY, None)
+    assert index._ids == {}
+
+
+def test_a_subscriber_is_there_by_its_record_or_a_subscription() -> None:
+    """It is gone when both are."""
+    index = RegistryIndex()
+
+    index.note(subscriber_key("acme"), subscriber_row())
+    index.note(KEY, row_of())
+    index.note(subscriber_key("acme"), subscriber_row(deleted=True))
+    assert list(index.subscribers()) == ["acme"]
+
+    index.note(KEY, None)
+    assert list(index.subscribers()) == []
+
+
+def test_names_are_ascending_whatever_came_first() -> None:
+    """Also after one went."""
+    names = Names()
+    for name in ("b", "c", "a", "b"):
+        names.note(name, is_there=True)
+    assert list(names.ascending()) == ["a", "b", "c"]
+
+    names.note("b", is_there=False)
+    names.note("x", is_there=False)
+
+    assert list(names.ascending()) == ["a", "c"]
