@@ -149,12 +149,15 @@ async def test_no_answer_is_no_address(zone: Zone, names: NameServer, lookup: Ai
 
 
 async def test_dead_names_do_not_clog_the_look_up(names: NameServer, lookup: AiodnsLookup) -> None:
-    """While 200 names get no answer, a good one is found before any of them ends (B230)."""
-    for number in range(200):
+    """While others get no answer, a good name is found before any of them ends (B230).
+
+    So few that the questions of both families fit into the socket of the fake server at once.
+    """
+    for number in range(60):
         names.say(f"dead{number}.example", Zone(is_silent=True))
     names.say("good.example", Zone((PUBLIC,)))
     resolver = Resolver(lookup, clock=asyncio.get_running_loop().time)
-    dead = [asyncio.create_task(resolver.resolve(f"dead{n}.example")) for n in range(200)]
+    dead = [asyncio.create_task(resolver.resolve(f"dead{n}.example")) for n in range(60)]
     await asyncio.sleep(0)
 
     good = await resolver.resolve("good.example")
