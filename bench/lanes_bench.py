@@ -324,8 +324,8 @@ async def _takeover(deliverer: Child) -> dict[str, int]:
     async with asyncio.timeout(60):
         while True:
             for line in deliverer.log.read_text(errors="replace").splitlines():
-                if '"takeover.done"' in line:
-                    return dict(json.loads(line))
+                if '"takeover.done"' in line and (found := dict(json.loads(line)))["lanes"]:
+                    return found
             await asyncio.sleep(POLL_S)
 
 

@@ -9,6 +9,8 @@ from aiohttp import web
 from standardwebhooks import Webhook
 
 Answer = Callable[["Delivery"], int]
+HANG_UP = 0
+"""An answer that closes the connection without a word: the sender cannot know what happened."""
 
 
 @dataclass(frozen=True)
@@ -23,6 +25,13 @@ class Delivery:
     body: bytes
     status: int
     verified: bool
+    arrived_s: float = 0.0
+    """On the clock of the event loop."""
+
+    @property
+    def is_accepted(self) -> bool:
+        """Tell whether it was answered with 2xx."""
+        return 200 <= self.status < 300
 
 
 @dataclass
@@ -61,7 +70,7 @@ class Receiver:
 
     def accepted(self, path: str) -> list[str]:
         """List the webhook ids answered with 2xx at a path, in order, repeats included."""
-        return [d.webhook_id for d in self.at(path) if 200 <= d.status < 300]
+        return [d.webhook_id for d in self.at(path) if d.is_accepted]
 
     async def until(self, check: Callable[[], bool], *, within_s: float) -> None:
         """Wait for a condition that an arriving request may make true."""
@@ -69,6 +78,7 @@ class Receiver:
             await self._changed.wait_for(check)
 
     async def _handle(self, request: web.Request) -> web.Response:
+        arrived_s = asyncio.get_running_loop().time()
         body = await request.read()
         path = request.match_info["path"]
         headers = {name.lower(): value for name, value in request.headers.items()}
@@ -81,12 +91,17 @@ class Receiver:
             body=body,
             status=0,
             verified=self._verify(path, headers, body),
+            arrived_s=arrived_s,
         )
         status = self.answers.get(path, lambda _: 204)(delivery)
         delivery = Delivery(**{**delivery.__dict__, "status": status})
         async with self._changed:
             self.received.append(delivery)
             self._changed.notify_all()
+        if status == HANG_UP:
+            assert request.transport is not None
+            request.transport.abort()
+            return web.Response(status=500)
         return web.Response(status=status)
 
     def _verify(self, path: str, headers: dict[str, str], body: bytes) -> bool:
