@@ -226,6 +226,12 @@ def position_of(consumer: AIOKafkaConsumer, partition: TopicPartition) -> int | 
     return state.position if state is not None and state.has_valid_position else None
 
 
+def stable_end_of(consumer: AIOKafkaConsumer, partition: TopicPartition) -> int | None:
+    """Return the end of what may be read, as of the last fetch answer; None before the first."""
+    state = _state_of(consumer, partition)
+    return None if state is None else state.lso
+
+
 def fetched_at_ms(consumer: AIOKafkaConsumer, partition: TopicPartition) -> int | None:
     """Return the wall-clock time of the last fetch answer that covered this partition."""
     state = _state_of(consumer, partition)

@@ -90,6 +90,15 @@ class Ownership:
         """Whether the last `assigned` named the partition."""
         return partition in self._seats and self.is_joined
 
+    def lag_records(self) -> int:
+        """Return how far the actors that run here are behind, as of the last fetch answers."""
+        consumer, lag = self._consumer, 0
+        for seat, actor in self._seats.running():
+            place = TopicPartition(self._topic, seat.partition)
+            end = None if consumer is None else kafka_seam.stable_end_of(consumer, place)
+            lag += max(0, (end or 0) - actor.position)
+        return lag
+
     def wake(self) -> None:
         """Look again at once: an actor has room, or is dead."""
         self._awake.set()

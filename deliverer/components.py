@@ -91,6 +91,16 @@ class Membership:
         """Return what can be seen of their lanes."""
         return [view for worker in self.workers() if (view := worker.view) is not None]
 
+    def are_running(self, partitions: int) -> bool | str:
+        """Return whether every partition of `partitions` that is ours is worked on."""
+        running = {p for p, w in self._workers.items() if not w.is_dead and w.view is not None}
+        waiting = [
+            partition
+            for partition in range(partitions)
+            if self.ownership.is_assigned(partition) and partition not in running
+        ]
+        return f"partitions not yet taken over: {waiting}" if waiting else True
+
     async def start(self) -> None:
         """Join the group; does not wait for partitions."""
         if self._task is None:

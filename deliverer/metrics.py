@@ -126,6 +126,11 @@ class DelivererMetrics:
         self.rebalances = Counter(
             "hooklane_rebalances", "Assignments of the consumer group.", registry=registry
         )
+        lag = Gauge(
+            "hooklane_consumer_lag_records", "Deliveries not yet read.", ["topic"],
+            registry=registry,
+        )  # fmt: skip
+        self.lag = lag.labels("deliveries")
         self.clock_skew = Gauge(
             "hooklane_clock_skew_seconds",
             "Append time of the broker minus our clock, at the last tick.",

@@ -78,12 +78,14 @@ class Sampler:
         *,
         clock: Clock,
         partitions: Callable[[], Iterable[Sampled]],
+        lag_records: Callable[[], int],
         table: SampledTable,
     ) -> None:
         self._metrics = metrics
         self._waiting = waiting
         self._clock = clock
         self._partitions = partitions
+        self._lag_records = lag_records
         self._table = table
         self._task: asyncio.Task[None] | None = None
 
@@ -121,6 +123,7 @@ class Sampler:
         partitions = list(self._partitions())
         self._sample_lanes(partitions)
         self._sample_due(partitions)
+        self._metrics.lag.set(self._lag_records())
         self._metrics.registry_records.set(self._table.records)
         self._metrics.registry_lag.set(self._table.seconds_since_fetch())
 

@@ -78,7 +78,7 @@ async def build(settings: DelivererSettings) -> Sequence[Component]:
         drain_s=settings.deliverer.drain_s,
     )
     return [
-        _admin(settings, instruments, reading.table, membership.ownership),
+        _admin(settings, instruments, reading.table, membership),
         LoopLag(instruments, clock=clock),
         Preconditions(
             settings.kafka, _plans(settings), client_id=f"{CLIENT_ID}-start", log=logs.get(NAME)
@@ -92,6 +92,7 @@ async def build(settings: DelivererSettings) -> Sequence[Component]:
             WaitingGauges(instruments),
             clock=clock,
             partitions=membership.views,
+            lag_records=membership.ownership.lag_records,
             table=reading.table,
         ),
         membership,
@@ -258,7 +259,7 @@ def _admin(
     settings: DelivererSettings,
     instruments: CollectorRegistry,
     table: Table[RegistryEntry],
-    ownership: Ownership,
+    membership: Membership,
 ) -> AdminServer:
     def is_registry_fresh() -> bool | str:
         if not table.is_caught_up:
@@ -266,7 +267,11 @@ def _admin(
         is_fresh = table.seconds_since_fetch() < READY_LAG_S
         return is_fresh or "the registry was not read for a while"
 
-    checks = {**ownership.checks(), "registry": is_registry_fresh}
+    checks = {
+        **membership.ownership.checks(),
+        "partitions": lambda: membership.are_running(settings.topics.partitions),
+        "registry": is_registry_fresh,
+    }
     return AdminServer(settings.admin, checks=checks, registry=instruments)
 
 

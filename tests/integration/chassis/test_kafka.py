@@ -119,6 +119,7 @@ async def test_the_seam_reads_what_aiokafka_hides(
     assert kafka_seam.generation(member) == -1
     assert kafka_seam.member_id(member) == ""
     assert kafka_seam.position_of(member, place) is None
+    assert kafka_seam.stable_end_of(member, place) is None
     assert kafka_seam.fetched_at_ms(member, place) is None
     assert kafka_seam.coordination_fault(member) is None
     assert await kafka_seam.confirm_membership(member) is None
@@ -131,6 +132,7 @@ async def test_the_seam_reads_what_aiokafka_hides(
     assert kafka_seam.generation(member) >= 1
     assert kafka_seam.member_id(member).startswith("test-")
     assert kafka_seam.position_of(member, place) == 0
+    assert kafka_seam.stable_end_of(member, place) == 0
     assert await kafka_seam.confirm_membership(member) is True
     member._coordinator.generation += 1
     assert await kafka_seam.confirm_membership(member) is False

@@ -109,6 +109,29 @@ async def test_nothing_is_fed_before_its_takeover_ended(
     assert member.journal.index(("ready", 0)) < member.journal.index(("feed", 0))
 
 
+async def test_lag_is_what_the_actors_have_not_read(
+    make_topic: MakeTopic, commit: Commit, join: Callable[..., Member]
+) -> None:
+    """Nothing is left once the markers were read over; an actor without room shows it.
+
+    How much of it (the record, or its marker, too) depends on when the fetch was answered.
+    """
+    topic = await make_topic(partitions=2)
+
+    def make(partition: int, **options: list[tuple[str, int]]) -> RecordingActor:
+        return RecordingActor(partition, is_full=partition == 0, **options)
+
+    member = join(topic, make=make)
+    await until(lambda: member.owns(0, 1))
+    await commit(one_each(topic, 2))
+    await until(lambda: member.actors[1].position == 2)
+    await until(lambda: member.ownership.lag_records() in {1, 2})
+
+    member.actors[0].is_full = False
+    member.ownership.wake()
+    await until(lambda: member.ownership.lag_records() == 0)
+
+
 async def test_partitions_move_to_a_second_member_and_back(
     make_topic: MakeTopic, commit: Commit, join: Callable[..., Member]
 ) -> None:

@@ -42,6 +42,7 @@ async def test_nothing_is_ours_before_the_group_said_so() -> None:
 
     assert not owner.is_joined
     assert not owner.is_assigned(0)
+    assert owner.lag_records() == 0
     assert await owner.ask_group(0, 1) is None
     assert owner.checks()["group"]() == "not a member of g"
 

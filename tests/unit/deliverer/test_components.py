@@ -19,6 +19,10 @@ class FakeOwnership:
         self.is_left = False
         self.fault: Exception | None = None
 
+    def is_assigned(self, partition: int) -> bool:
+        """Only partition 0 is ours."""
+        return partition == 0
+
     async def run(self, stop: asyncio.Event) -> None:
         """Give a partition, wait, leave."""
         self.make_actor(0)
@@ -85,6 +89,23 @@ async def test_dead_workers_are_not_drained() -> None:
     await bench.close()
 
     assert component.workers() == []
+    await component.stop()
+
+
+async def test_a_partition_that_nobody_works_on_is_named() -> None:
+    """Readiness waits for takeovers; partitions of others do not matter."""
+    bench = Bench()
+    component, _ = membership(bench)
+    assert component.are_running(2) == "partitions not yet taken over: [0]"
+
+    await component.start()
+    await asyncio.sleep(0)
+    assert component.are_running(2) == "partitions not yet taken over: [0]"
+    await bench.start()
+    assert component.are_running(2) is True
+
+    await bench.close()
+    assert component.are_running(2) == "partitions not yet taken over: [0]"
     await component.stop()
 
 

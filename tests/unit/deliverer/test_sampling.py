@@ -53,6 +53,7 @@ def sampler(registry: CollectorRegistry) -> Sampler:
         WaitingGauges(registry),
         clock=ManualClock(NOW),
         partitions=lambda: [FakePartition(), FakePartition()],
+        lag_records=lambda: 17,
         table=FakeTable(),
     )
 
@@ -84,6 +85,7 @@ async def test_it_samples_as_soon_as_it_starts() -> None:
     assert registry.get_sample_value("hooklane_retry_oldest_due_seconds", lowest) == 3
     assert registry.get_sample_value("hooklane_retry_due_records", {"tier": "6h"}) == 0
     assert registry.get_sample_value("hooklane_lane_oldest_seconds") == 5
+    assert registry.get_sample_value("hooklane_consumer_lag_records", {"topic": "deliveries"}) == 17
     assert registry.get_sample_value("hooklane_registry_records") == 3
     assert registry.get_sample_value("hooklane_registry_lag_seconds") == 1.5
 
@@ -96,6 +98,7 @@ async def test_a_crash_is_reported() -> None:
         WaitingGauges(registry),
         clock=ManualClock(NOW),
         partitions=lambda: [None],  # type: ignore[list-item]
+        lag_records=lambda: 0,
         table=FakeTable(),
     )
 
