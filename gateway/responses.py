@@ -22,6 +22,12 @@ def json_response(
     return web.Response(body=orjson.dumps(data), status=status, content_type=JSON, headers=every)
 
 
+def raw_response(body: bytes, *, content_type: str, headers: Mapping[str, str]) -> web.Response:
+    """Answer with bytes in UTF-8 that were made before."""
+    every = {**_ALWAYS, **headers}
+    return web.Response(body=body, content_type=content_type, charset="utf-8", headers=every)
+
+
 def empty_response() -> web.Response:
     """Answer that it is done."""
     return web.Response(status=web.HTTPNoContent.status_code, headers=_ALWAYS)

@@ -348,6 +348,26 @@ _KEY_ROUTES: Final = (
         problems=(Code.NOT_FOUND, _MISMATCH),
     ),
 )
+_DOCUMENTS: Final = (
+    Route(
+        method="GET",
+        path="/openapi.json",
+        operation="getOpenApi",
+        group="documents",
+        summary="Show this description",
+        scope=None,
+        answers=(Answer(_OK, "OpenApi"),),
+    ),
+    Route(
+        method="GET",
+        path="/docs",
+        operation="getDocs",
+        group="documents",
+        summary="Show this description as a page",
+        scope=None,
+        answers=(Answer(_OK),),
+    ),
+)
 
 ROUTES: Final = (
     *_EVENTS,
@@ -355,4 +375,5 @@ ROUTES: Final = (
     *_SUBSCRIBER_ROUTES,
     *_EVENT_TYPE_ROUTES,
     *_KEY_ROUTES,
+    *_DOCUMENTS,
 )

@@ -7,6 +7,7 @@ from chassis.clock import Clock
 from gateway.access import Access
 from gateway.app import Handler
 from gateway.auth import Keyring
+from gateway.handlers.documents import DocumentHandlers
 from gateway.handlers.event_types import EventTypeHandlers
 from gateway.handlers.events import EventHandlers, EventLimits, EventsTopic
 from gateway.handlers.keys import KeyHandlers
@@ -69,6 +70,7 @@ def handlers_of(ports: Ports, bounds: Bounds, metrics: GatewayMetrics) -> Mappin
         **_subscribers(ports, bodies),
         **_event_types(ports, bodies),
         **_keys(ports, bodies),
+        **_documents(),
     }
 
 
@@ -161,3 +163,8 @@ def _keys(ports: Ports, bodies: BodyReader) -> dict[str, Handler]:
         "listKeys": handlers.list,
         "revokeKey": handlers.revoke,
     }
+
+
+def _documents() -> dict[str, Handler]:
+    handlers = DocumentHandlers()
+    return {"getOpenApi": handlers.openapi, "getDocs": handlers.page}
