@@ -41,6 +41,7 @@ async def take_over(
         limits=parts.limits,
         tiers=tuple(tier.delay_ms for tier in TIERS),
         jitter=parts.jitter,
+        fate=parts.fate,
     )
     ticker.begin(state.mark, machine.head_position)
     lease = Lease(claimed_at)

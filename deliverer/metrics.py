@@ -4,6 +4,7 @@ from collections.abc import Iterable
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
+from deliverer.fate import WAYS
 from schemas.attempt import AttemptKind
 from schemas.dead_letter import DeadLetterReason
 from schemas.outcome import Outcome
@@ -145,6 +146,13 @@ class DelivererMetrics:
             ["state"],
             registry=registry,
         )
+        fate = Gauge(
+            "hooklane_shared_fate",
+            "1 while so many fail in this way that the fault seems to be ours.",
+            ["outcome"],
+            registry=registry,
+        )
+        self.shared_fate = {way: fate.labels(way.value) for way in sorted(WAYS)}
         self.breakers = {state: breakers.labels(state) for state in BREAKER_STATES}
         self.registry_records = Gauge(
             "hooklane_registry_records", "Records of the registry in memory.", registry=registry

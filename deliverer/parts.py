@@ -9,6 +9,7 @@ from structlog.typing import FilteringBoundLogger
 from chassis.clock import Clock
 from deliverer.delays import TierFeed
 from deliverer.endpoints import PartitionEndpoints
+from deliverer.fate import SharedFate
 from deliverer.metrics import DelivererMetrics
 from deliverer.policy.items import Attempt, AttemptReport, Limits
 from deliverer.records import TopicNames
@@ -106,6 +107,7 @@ class Parts:
     log: FilteringBoundLogger
     metrics: DelivererMetrics
     slots: Slots
+    fate: SharedFate
     limits: Limits
     jitter: Callable[[], float]
     delays: Delays

@@ -22,6 +22,8 @@ from deliverer.delays import DelayReader
 from deliverer.descriptors import Descriptors, fit, raise_limit
 from deliverer.disabling import Disabler
 from deliverer.endpoints import OpenedCache, RegistryEntry, decode_entry
+from deliverer.fate import SharedFate
+from deliverer.fate_alarm import FateAlarm
 from deliverer.metrics import DelivererMetrics
 from deliverer.parts import Parts
 from deliverer.policy.items import Limits
@@ -62,6 +64,7 @@ async def build(settings: DelivererSettings) -> Sequence[Component]:
         log=logs.get("worker"),
         metrics=metrics,
         slots=slots,
+        fate=SharedFate(FateAlarm(metrics, logs.get("fate"))),
         limits=limits_of(settings),
         jitter=system_jitter,
         delays=delays,

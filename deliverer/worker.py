@@ -23,6 +23,7 @@ from deliverer.parts import Group, Parts
 from deliverer.policy.items import Attempt, AttemptReport
 from deliverer.policy.machine import Machine
 from deliverer.policy.view import MachineView
+from deliverer.records import received
 from deliverer.report import cut_off, is_failure
 from deliverer.running import RunningAttempts
 from deliverer.slots import Ticket
@@ -278,7 +279,10 @@ class PartitionWorker:
         """Take the end of an attempt; a report of None is one that was cut off (A6)."""
         parts, life = self._parts, self._life
         if report is not None:
-            parts.slots.judge(attempt.delivery.subscription, has_failed=is_failure(report))
+            subscription = attempt.delivery.subscription
+            parts.slots.judge(subscription, has_failed=is_failure(report))
+            subscriber = received(attempt.delivery).key or b""
+            parts.fate.note(subscription, subscriber, report.outcome, report.finished_at)
         parts.slots.release(ticket)
         if self.is_dead or life is None:
             return

@@ -32,6 +32,8 @@ from schemas.outcome import Outcome
 
 def finish(p: Partition, attempt: Attempt, report: AttemptReport, now: int) -> list[Notice]:
     """Decide what becomes of a delivery whose attempt ended; returns what the shell must do."""
+    if p.fate.charges_nobody(report.outcome):
+        report = _as_ours(report)
     delivery = attempt.delivery
     p.in_flight -= 1
     seat = p.seats.get(delivery.subscription)
@@ -47,9 +49,6 @@ def finish(p: Partition, attempt: Attempt, report: AttemptReport, now: int) -> l
             p.forget_seat(seat, now)
         return []
     del lane.inflight[delivery.sequence]
-    back_off = back_off_ms(report.status, report.retry_after_ms)
-    if back_off:
-        seat.not_before = max(seat.not_before, now + back_off)
     seat.is_suspect = is_suspect(report.outcome, seat.is_suspect)
     next_at = _apply(p, seat, lane, attempt=attempt, report=report, now=now)
     _log(p, attempt, report, next_at=next_at)
@@ -63,8 +62,22 @@ def finish(p: Partition, attempt: Attempt, report: AttemptReport, now: int) -> l
     return notices
 
 
+def _as_ours(report: AttemptReport) -> AttemptReport:
+    """Read a failure that many share as a fault of ours: nobody is charged (A6)."""
+    return AttemptReport(
+        outcome=Outcome.LOCAL_FAULT,
+        started_at=report.started_at,
+        finished_at=report.finished_at,
+        duration_ms=report.duration_ms,
+        detail=f"many fail alike: {report.outcome}",
+    )
+
+
 def _judge(p: Partition, seat: Seat, *, attempt: Attempt, report: AttemptReport, now: int) -> None:
-    """Let the breaker, the ramp and the count of failures know how the receiver is."""
+    """Note what an attempt says about the receiver, whatever becomes of its delivery."""
+    back_off = back_off_ms(report.status, report.retry_after_ms)
+    if back_off:
+        seat.not_before = max(seat.not_before, now + back_off)
     health = seat.health
     verdict = VERDICTS[report.outcome]
     if health is None and verdict is Verdict.SUCCESS:
@@ -178,12 +191,17 @@ def _notices(p: Partition, seat: Seat, report: AttemptReport, now: int) -> list[
         notice = Disable(seat.subscription, "gone")
     elif report.wants_disable:
         notice = Disable(seat.subscription, "receiver")
-    elif seat.health is not None and seat.health.is_failing(now, p.limits):
+    elif _is_given_up(p, seat, now):
         notice = Disable(seat.subscription, "failing")
     if notice is None:
         return []
     seat.stopped_epoch = seat.policy.lane_epoch
     return [notice]
+
+
+def _is_given_up(p: Partition, seat: Seat, now: int) -> bool:
+    health = seat.health
+    return health is not None and health.is_failing(now, p.limits) and not p.fate.is_suspected
 
 
 def _finish_dropped(p: Partition, attempt: Attempt, report: AttemptReport) -> None:

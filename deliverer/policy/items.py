@@ -106,6 +106,27 @@ class Subscriptions(Protocol):
         """Return the current policy; None = deleted (the shell waited for R1)."""
 
 
+class Fate(Protocol):
+    """What the machine asks about the whole process: whose fault a failure is."""
+
+    @property
+    def is_suspected(self) -> bool:
+        """Ask whether many fail alike just now: nobody is disabled meanwhile."""
+
+    def charges_nobody(self, outcome: Outcome) -> bool:
+        """Ask whether an attempt that ended so counts as a fault of ours (A6)."""
+
+
+class OwnFate:
+    """Everyone answers for themselves."""
+
+    is_suspected = False
+
+    def charges_nobody(self, outcome: Outcome) -> bool:
+        """Say no."""
+        return False
+
+
 class Limits(msgspec.Struct, frozen=True, kw_only=True):
     """The bounds of one partition: they stop a reader or postpone a start, never lose a delivery.
 

@@ -68,8 +68,10 @@ from deliverer.policy.items import (
     AttemptReport,
     Counts,
     Delivery,
+    Fate,
     Limits,
     Notice,
+    OwnFate,
     Parked,
     RecoveredState,
     Subscriptions,
@@ -79,6 +81,8 @@ from deliverer.policy.takeover import StateRefused
 from deliverer.policy.view import MachineView
 
 __all__ = ["Machine", "StateRefused"]
+
+OWN_FATE = OwnFate()
 
 
 class Machine:
@@ -98,6 +102,7 @@ class Machine:
         limits: Limits,
         tiers: tuple[int, ...],
         jitter: Callable[[], float],
+        fate: Fate = OWN_FATE,
     ) -> None:
         self._state = takeover.take_over(
             partition_state,
@@ -105,6 +110,7 @@ class Machine:
             limits=limits,
             tiers=tiers,
             jitter=jitter,
+            fate=fate,
         )
 
     def __repr__(self) -> str:

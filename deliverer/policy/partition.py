@@ -10,6 +10,7 @@ from deliverer.policy.items import (
     Attempt,
     Counts,
     Delivery,
+    Fate,
     Limits,
     Output,
     Parked,
@@ -39,6 +40,7 @@ class Partition:
         "buffered_bytes",
         "counts",
         "evicted_tick",
+        "fate",
         "idle",
         "in_flight",
         "is_confirmed",
@@ -72,12 +74,14 @@ class Partition:
         subscriptions: Subscriptions,
         limits: Limits,
         jitter: Callable[[], float],
+        fate: Fate,
     ) -> None:
         self.window = window
         self.tiers = tiers
         self.subscriptions = subscriptions
         self.limits = limits
         self.jitter = jitter
+        self.fate = fate
         self.term = 0
         self.tick = 0
         self.open_tick: TickSnapshot | None = None

@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 
 from deliverer.policy.items import (
     Extent,
+    Fate,
     LaneState,
     Limits,
     RecoveredState,
@@ -28,6 +29,7 @@ def take_over(
     limits: Limits,
     tiers: Sequence[int],
     jitter: Callable[[], float],
+    fate: Fate,
 ) -> Partition:
     """Build the partition a takeover starts with; raises StateRefused.
 
@@ -49,6 +51,7 @@ def take_over(
         subscriptions=subscriptions,
         limits=limits,
         jitter=jitter,
+        fate=fate,
     )
     p.term = state.term + 1
     p.tick = state.tick

@@ -17,6 +17,7 @@ from chassis.vault import Vault
 from deliverer.commits import SPACING_S
 from deliverer.delays import TierFeed
 from deliverer.endpoints import OpenedCache, PartitionEndpoints, RegistryEntry, decode_entry
+from deliverer.fate import SharedFate
 from deliverer.metrics import DelivererMetrics
 from deliverer.parts import Parts
 from deliverer.policy.items import Attempt, AttemptReport, Extent, Limits
@@ -415,6 +416,7 @@ class Bench:
             log=self.logger,
             metrics=DelivererMetrics(self.instruments),
             slots=self.slots,
+            fate=SharedFate(lambda *_: None),
             limits=self.limits,
             jitter=lambda: 0.0,
             delays=self.delays,

@@ -19,7 +19,7 @@ from deliverer.policy.items import (
 )
 from deliverer.policy.machine import Machine
 from schemas.outcome import Outcome
-from tests.simulation.restraint import Restraint
+from tests.simulation.restraint import OURS, Restraint
 from tests.simulation.world import BAD, TIERS, Broken, Entry, World
 
 SIZE = 10
@@ -98,6 +98,7 @@ class Owner:
             limits=self.limits,
             tiers=TIERS,
             jitter=world.r.random,
+            fate=world,
         )
 
     # ---- one step
@@ -331,7 +332,7 @@ class Owner:
         del self.running[index]
         if report.outcome is Outcome.DELIVERED:
             self.delivered.add(attempt.delivery.sequence)
-        elif report.outcome not in (Outcome.LOCAL_FAULT, Outcome.CANCELLED):
+        elif not self._is_ours(report.outcome):
             back_off = report.retry_after_ms or 0
             world.fail(attempt, back_off=back_off)
             name = attempt.delivery.subscription
@@ -352,6 +353,9 @@ class Owner:
                 state.window.advance(state.window.low)
                 self.machine.committed(world.now)
                 state.outputs = saved
+
+    def _is_ours(self, outcome: Outcome) -> bool:
+        return outcome in OURS or self.world.charges_nobody(outcome)
 
     def _break_restraint(self, name: str) -> None:
         """Break the machine: it forgets what it must remember of a subscription (ablations)."""

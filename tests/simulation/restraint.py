@@ -58,7 +58,7 @@ class Restraint:
         is_probe = self.probes.get(name) == attempt.delivery.sequence
         if is_probe:
             del self.probes[name]
-        if report.outcome in OURS:
+        if report.outcome in OURS or world.charges_nobody(report.outcome):
             if is_probe:
                 self.closed_until[name] = world.now
             return

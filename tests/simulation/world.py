@@ -19,6 +19,7 @@ from deliverer.policy.items import (
     WindowState,
 )
 from deliverer.policy.limiter import Rate
+from schemas.outcome import Outcome
 
 TIERS = (4, 12, 40)
 SCHEDULES = ((2, 5, 9, 30, 60, 17), (14, 45, 7, 1, 20), (50, 13, 3), (1,), ())
@@ -117,10 +118,15 @@ class World:
         self.failing = r.choice((0.0, 0.0, 0.05))
         self.hurt = r.choice((0.0, 0.02, 0.1))
         self.slots = r.choice((1, 3, 50))
+        self.is_suspected = r.random() < 0.2
         for index in range(r.choice((1, 2, 3))):
             name = f"sub_{index}"
             self.is_up[name] = True
             self.edit(name, modes={0: r.choice(("strict", "strict", "none"))})
+
+    def charges_nobody(self, outcome: Outcome) -> bool:
+        """Say whether a failure of this kind is everybody's, so ours (a world-long outage)."""
+        return self.is_suspected and outcome is Outcome.TIMEOUT
 
     # ---- registry
 

@@ -422,3 +422,20 @@ async def test_a_failed_delivery_is_parked_with_the_owners_term(started: Started
     assert headers["delivery"] == dict(original.headers)["delivery"]
     assert b'"term":1' in headers["retry"]
     assert bench.count("hooklane_retry_scheduled_total", tier="5s") == 1
+
+
+async def test_a_failure_that_many_share_is_tried_again_uncharged(started: Started) -> None:
+    """The twentieth of its kind in this process: ours, so nothing is parked."""
+    bench = await started()
+    fate, now = bench.parts.fate, bench.clock.now_ms()
+    for name in range(19):
+        fate.note(f"sub_{name}", b"acme_%d" % (name % 5), Outcome.TIMEOUT, now)
+    await bench.feed(delivery_record(0))
+    bench.clock.advance(2)
+
+    bench.attempts.finish(0, Outcome.TIMEOUT)
+    await bench.turn()
+
+    assert fate.is_suspected
+    assert not bench.log.of(NAMES.tiers[0])
+    assert bench.count("hooklane_delivery_attempts_total", outcome="local_fault", kind="first") == 1

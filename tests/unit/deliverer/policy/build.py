@@ -7,8 +7,10 @@ from deliverer.policy.items import (
     AttemptReport,
     Delivery,
     Extent,
+    Fate,
     Limits,
     Notice,
+    OwnFate,
     Park,
     Parked,
     RecoveredState,
@@ -48,6 +50,7 @@ def machine(
     recovered: RecoveredState | None = None,
     limits: Limits | None = None,
     is_confirmed: bool = True,
+    fate: Fate | None = None,
 ) -> Machine:
     """Return a machine whose first tick has landed."""
     made = Machine(
@@ -56,6 +59,7 @@ def machine(
         limits=limits or Limits(),
         tiers=TIERS,
         jitter=lambda: 0.0,
+        fate=fate or OwnFate(),
     )
     if is_confirmed:
         tick(made)

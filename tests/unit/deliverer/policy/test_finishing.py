@@ -3,7 +3,7 @@
 import msgspec
 import pytest
 
-from deliverer.policy.items import AttemptLog, DeadLetter, Disable, Park
+from deliverer.policy.items import AttemptLog, DeadLetter, Disable, Limits, Park
 from schemas.dead_letter import DeadLetterReason
 from schemas.outcome import Outcome
 from tests.unit.deliverer.policy.build import (
@@ -244,3 +244,58 @@ def test_a_replay_says_so_in_its_record() -> None:
     end(made, start(made))
 
     assert outputs(tick(made), AttemptLog)[0].kind == "replay"
+
+
+def test_the_end_of_a_dropped_delivery_still_says_how_long_to_wait() -> None:
+    """Disabled and enabled again meanwhile: the receiver's wish holds for the subscription."""
+    registry = Registry(s=LOOSE)
+    made = machine(registry)
+    feed(made, delivery(0))
+    running = start(made)
+    both = msgspec.structs.replace(LOOSE, lane_epoch=1, drop_before=1, modes={1: "none"})
+    registry["s"] = both
+    made.registry_changed("s", NOW)
+    end(made, running, Outcome.HTTP_429, status=429, retry_after_ms=60_000)
+
+    feed(made, delivery(1, "s/1"))
+
+    assert made.next_start(NOW + 59_999) is None
+    made.wake(NOW + 60_000)
+    assert start(made, NOW + 60_000).delivery.sequence == 1
+
+
+class Outage:
+    """Everybody times out."""
+
+    is_suspected = True
+
+    def charges_nobody(self, outcome: Outcome) -> bool:
+        """Ask for it."""
+        return outcome is Outcome.TIMEOUT
+
+
+def test_a_failure_that_many_share_charges_nobody() -> None:
+    """The delivery comes again under the same number; no retry is used up, no breaker opens."""
+    made = machine(limits=Limits(breaker_failures=1), fate=Outage())
+    feed(made, delivery(0))
+
+    notices = made.finish(start(made), report(Outcome.TIMEOUT), NOW)
+    written = tick(made)
+    made.wake(NOW + 1_000)
+
+    assert notices == []
+    assert not outputs(written, Park)
+    assert outputs(written, AttemptLog)[0].outcome is Outcome.LOCAL_FAULT
+    assert outputs(written, AttemptLog)[0].detail == "many fail alike: timeout"
+    assert made.view.breakers_by_state()["open"] == 0
+    assert start(made, NOW + 1_000).number == 1
+
+
+def test_nobody_is_given_up_while_many_fail_alike() -> None:
+    """Also when it fails in another way: this is no moment to judge."""
+    limits = Limits(failing_ms=0, failing_attempts=1)
+    feed(shared := machine(limits=limits, fate=Outage()), delivery(0))
+    feed(alone := machine(limits=limits), delivery(0))
+
+    assert end(shared, start(shared), Outcome.HTTP_5XX, status=500) == []
+    assert end(alone, start(alone), Outcome.HTTP_5XX, status=500) == [Disable("s", "failing")]

@@ -1,6 +1,6 @@
 """Tests of the shared state: small moves that several rules are made of."""
 
-from deliverer.policy.items import Extent, Limits, RecoveredState
+from deliverer.policy.items import Extent, Limits, OwnFate, RecoveredState
 from deliverer.policy.partition import Partition
 from deliverer.policy.takeover import take_over
 from tests.unit.deliverer.policy.build import NOW, STRICT, TIERS, Registry, delivery
@@ -13,6 +13,7 @@ def _partition(registry: Registry | None = None) -> Partition:
         limits=Limits(),
         tiers=TIERS,
         jitter=lambda: 0.0,
+        fate=OwnFate(),
     )
 
 

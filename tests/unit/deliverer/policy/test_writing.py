@@ -1,6 +1,14 @@
 """Tests of what is written: parks and dead letters."""
 
-from deliverer.policy.items import Attempt, DeadLetter, Extent, Limits, Park, RecoveredState
+from deliverer.policy.items import (
+    Attempt,
+    DeadLetter,
+    Extent,
+    Limits,
+    OwnFate,
+    Park,
+    RecoveredState,
+)
 from deliverer.policy.partition import Partition
 from deliverer.policy.takeover import take_over
 from deliverer.policy.writing import dead, expire_first, park
@@ -15,6 +23,7 @@ def _partition(registry: Registry | None = None) -> Partition:
         limits=Limits(),
         tiers=TIERS,
         jitter=lambda: 0.0,
+        fate=OwnFate(),
     )
 
 
