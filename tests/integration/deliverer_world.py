@@ -24,7 +24,7 @@ from chassis.settings import (
 )
 from chassis.vault import Vault, parse_keys
 from deliverer.service import build
-from deliverer.settings import DelivererSettings, DeliveryLimits
+from deliverer.settings import BreakerSettings, DelivererSettings, DeliveryLimits
 from schemas.delivery import DELIVERY_HEADER, DeliveryEnvelope, encode_delivery, lane_key
 from schemas.registry import SealedFields, encode_sealed, registry_key
 from schemas.topics import partition_of, plan, topic_name
@@ -51,7 +51,9 @@ class World:
         """Return a topic's full name."""
         return topic_name(self.prefix, suffix)
 
-    def settings(self, **limits: object) -> DelivererSettings:
+    def settings(
+        self, *, breaker: BreakerSettings | None = None, **limits: object
+    ) -> DelivererSettings:
         """Return the settings of a deliverer on these topics."""
         return DelivererSettings(
             kafka=self.kafka,
@@ -60,6 +62,7 @@ class World:
             vault=VaultSettings.model_validate({"keys": VAULT_KEY}),
             egress=EgressSettings(allow_http=True, allow_cidrs=("127.0.0.1/32",)),
             deliverer=DeliveryLimits.model_validate(limits),
+            breaker=breaker or BreakerSettings(),
         )
 
     async def create_topics(self) -> None:
@@ -163,9 +166,12 @@ class World:
             await kafka.retire(reader)
 
     @asynccontextmanager
-    async def running(self, *, drain_s: float = 10, **limits: object) -> AsyncIterator[None]:
+    async def running(
+        self, *, drain_s: float = 10, breaker: BreakerSettings | None = None, **limits: object
+    ) -> AsyncIterator[None]:
         """Run a deliverer in this process; leave by a clean shutdown."""
-        components: Sequence[Component] = await build(self.settings(**limits))
+        settings = self.settings(breaker=breaker, **limits)
+        components: Sequence[Component] = await build(settings)
         started: list[Component] = []
         try:
             for component in components:
