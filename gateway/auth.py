@@ -25,7 +25,7 @@ class Principal:
     """The owner of a valid key; one that is bound to a subscriber sees only it."""
 
     key_id: str | None = None
-    scopes: frozenset[Scope] = frozenset({"admin"})
+    scopes: frozenset[Scope] = frozenset()
     subscriber: str | None = None
     quota: Quota | None = None
 
@@ -38,7 +38,7 @@ class Principal:
         return self.subscriber is None or self.subscriber == subscriber
 
 
-ROOT: Final = Principal()
+ROOT: Final = Principal(scopes=frozenset({"admin"}))
 
 
 class Keyring:

@@ -57,6 +57,14 @@ def put_subscriber(
     }
 
 
+def with_quota_of(record: RawRecord, current: RawRecord | None) -> RawRecord | None:
+    """Keep the quota as it is, for whom it limits; None when the record asks for another one."""
+    quota = None if current is None else current.get("quota")
+    if record["quota"] is not None and record["quota"] != quota:
+        return None
+    return {**record, "quota": quota}
+
+
 def deleted(raw: RawRecord, *, version: int, now_ms: int) -> RawRecord:
     """Mark a record deleted; its version goes on, so that no ETag ever means two things."""
     return {**raw, "version": version, "updated_at": format_ms(now_ms), "deleted": True}

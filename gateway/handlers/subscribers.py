@@ -1,6 +1,7 @@
 """Subscribers as a whole: list, show, put, remove."""
 
 from collections.abc import Sequence
+from typing import Final
 
 from aiohttp import web
 
@@ -18,11 +19,16 @@ from gateway.subscribers import (
     parse_subscriber,
     put_subscriber,
     subscriber_view,
+    with_quota_of,
 )
 from gateway.subscriptions import Change, Current, RawRecord, delete
 from schemas.event import check_subscriber
 from schemas.registry import SealedFields
 from schemas.subscribers import SubscriberRecord
+
+_OWN_QUOTA: Final = Problem(
+    Code.FORBIDDEN, "a key that is bound to a subscriber cannot change the quota of it"
+)
 
 
 class SubscriberHandlers:
@@ -78,13 +84,20 @@ class SubscriberHandlers:
                 require_existing(request, condition)
             else:
                 require_version(condition, stored.record.version)
-            return put_subscriber(
+            current = stored.raw() if stored is not None else None
+            record = put_subscriber(
                 body,
                 subscriber=subscriber,
-                current=stored.raw() if stored is not None else None,
+                current=current,
                 version=self._subscribers.version_of(subscriber) + 1,
                 now_ms=self._clock.now_ms(),
             )
+            if request[PRINCIPAL].subscriber is None:
+                return record
+            kept = with_quota_of(record, current)
+            if kept is None:
+                raise RefusedError(_OWN_QUOTA)
+            return kept
 
         is_new = self._subscribers.find(subscriber) is None
         record = await self._subscribers.write(subscriber, decide)
@@ -109,6 +122,8 @@ class SubscriberHandlers:
                 require_version(condition, 0)
                 return Removal(None, self._endings(subscriber))
             require_version(condition, stored.record.version)
+            if stored.record.quota is not None and request[PRINCIPAL].subscriber is not None:
+                raise RefusedError(_OWN_QUOTA)
             version, now_ms = stored.record.version + 1, self._clock.now_ms()
             record = deleted(stored.raw(), version=version, now_ms=now_ms)
             return Removal(record, self._endings(subscriber))

@@ -8,8 +8,9 @@ import pytest
 from chassis.kafka import Record
 from gateway.problems import Code, Problem, RefusedError
 from gateway.publish import Published, Publisher
-from gateway.registry import Registry
+from gateway.registry import Registry, Removal, Shelf
 from gateway.subscriptions import Change
+from schemas.event_types import EventTypeRecord
 from schemas.registry import SealedFields
 
 SEALED = SealedFields(url="https://example.com/", headers={"X-A": "b"}, secret="whsec_x")
@@ -138,3 +139,77 @@ class RegistryContract:
         stolen = await registry.write("acme", moved)
 
         assert registry.unseal(stolen) is None
+
+    async def test_subscribers_are_those_that_have_something(self, registry: Registry) -> None:
+        """A removal ends all of it at once, and the subscriber with it."""
+        for name in ("sub_1", "sub_2"):
+            await registry.write("acme", lambda name=name: Change(raw_record(name), SEALED))
+        foreign = raw_record("sub_0") | {"subscriber": "globex"}
+        await registry.write("globex", lambda: Change(foreign, SEALED))
+        assert list(registry.subscribers()) == ["acme", "globex"]
+
+        def remove() -> Removal:
+            stored = [registry.find("acme", name) for name in registry.ids_of("acme")]
+            gone = [one.raw() | {"deleted": True} for one in stored if one is not None]
+            return Removal(None, [Change(raw, None) for raw in gone])
+
+        await registry.remove("acme", remove)
+
+        assert list(registry.subscribers()) == ["globex"]
+        assert list(registry.ids_of("acme")) == []
+
+    async def test_a_removal_that_raises_removes_nothing(self, registry: Registry) -> None:
+        """It sees the newest state, and may find that it must not."""
+        await registry.write("acme", lambda: Change(raw_record("sub_1"), SEALED))
+
+        def refuse() -> Removal:
+            raise RefusedError(Problem(Code.CONFLICT, "no"))
+
+        with pytest.raises(RefusedError):
+            await registry.remove("acme", refuse)
+
+        assert list(registry.ids_of("acme")) == ["sub_1"]
+
+
+def event_type_record(name: str, *, version: int = 1, **more: object) -> dict[str, object]:
+    """Make the smallest record of an event type."""
+    times = {"created_at": "2026-01-01T00:00:00.000Z", "updated_at": "2026-01-01T00:00:00.000Z"}
+    return {"v": 1, "name": name, "version": version, **times, **more}
+
+
+class ShelfContract:
+    """Subclass with a fixture `shelf`, one of event types."""
+
+    async def test_what_was_written_is_found_at_once(self, shelf: Shelf[EventTypeRecord]) -> None:
+        """Names with slashes too, in order, and nothing of other names."""
+        for name in ("b", "a/b", "c"):
+            await shelf.write(name, lambda name=name: event_type_record(name, later=1))
+
+        found = shelf.find("a/b")
+        assert found is not None
+        assert (found.record.name, found.raw()["later"]) == ("a/b", 1)
+        assert list(shelf.names()) == ["a/b", "b", "c"]
+        assert shelf.find("d") is None
+        assert shelf.version_of("d") == 0
+
+    async def test_a_deleted_one_leaves_its_version(self, shelf: Shelf[EventTypeRecord]) -> None:
+        """Made again it goes on from there."""
+        await shelf.write("a", lambda: event_type_record("a"))
+        await shelf.write("a", lambda: event_type_record("a", version=2, deleted=True))
+
+        assert shelf.find("a") is None
+        assert list(shelf.names()) == []
+        assert shelf.version_of("a") == 2
+
+    async def test_a_decision_that_raises_writes_nothing(
+        self, shelf: Shelf[EventTypeRecord]
+    ) -> None:
+        """A refusal leaves the state as it was."""
+
+        def refuse() -> dict[str, object]:
+            raise RefusedError(Problem(Code.CONFLICT, "no"))
+
+        with pytest.raises(RefusedError):
+            await shelf.write("a", refuse)
+
+        assert list(shelf.names()) == []

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
 import pytest
 
@@ -11,16 +12,17 @@ from chassis.table import Table
 from chassis.table_writer import TableWriter
 from chassis.vault import Vault
 from gateway.appender import KafkaAppender
-from gateway.kafka_registry import KafkaRegistry, RegistryTopic
+from gateway.kafka_registry import KafkaRegistry, KafkaShelf, RegistryTopic
 from gateway.publish import BatchingPublisher
 from gateway.registry_reader import RegistryReader
 from gateway.registry_rows import RegistryIndex, Row, decode_row
 from schemas.cloudevents import decode_event
 from schemas.event import Event
+from schemas.event_types import EVENT_TYPES_SUBSCRIBER, EventTypeRecord
 from schemas.registry import SubscriptionRecord, decode_subscription
 from schemas.topics import partition_of, topic_name, transactional_id
 from tests.conftest import Broker
-from tests.contract.gateway import PublisherContract, RegistryContract
+from tests.contract.gateway import PublisherContract, RegistryContract, ShelfContract
 from tests.integration.gateway_world import PARTITIONS, World
 
 pytestmark = pytest.mark.kafka
@@ -198,32 +200,47 @@ class TestKafkaPublisher(PublisherContract):
         await made.stop()
 
 
+@asynccontextmanager
+async def registry_topic(world: World) -> AsyncIterator[RegistryTopic]:
+    """Give the topic of the registry, read and written for real."""
+    index = RegistryIndex()
+    table: Table[Row] = Table(
+        world.kafka,
+        topic=topic_name(world.prefix, "registry"),
+        decode=decode_row,
+        client_id="test",
+        log=logs.get("test"),
+        on_change=lambda _partition, key, row: index.note(key, row),
+    )
+    writer = TableWriter(
+        world.kafka,
+        table,
+        transactional_id=lambda p: transactional_id(world.prefix, "registry", p),
+        client_id="test",
+        clock=SystemClock(),
+        deadline_s=10,
+    )
+    reader = RegistryReader(table, writer, partitions=PARTITIONS)
+    await reader.start()
+    yield RegistryTopic(table, writer, index=index, partitions=PARTITIONS)
+    await reader.stop()
+
+
 class TestKafkaRegistry(RegistryContract):
     """The real registry keeps the promises of the port."""
 
     @pytest.fixture
     async def registry(self, world: World) -> AsyncIterator[KafkaRegistry]:
         """Give a registry over a real topic."""
-        index = RegistryIndex()
-        table: Table[Row] = Table(
-            world.kafka,
-            topic=topic_name(world.prefix, "registry"),
-            decode=decode_row,
-            client_id="test",
-            log=logs.get("test"),
-            on_change=lambda _partition, key, row: index.note(key, row),
-        )
-        writer = TableWriter(
-            world.kafka,
-            table,
-            transactional_id=lambda p: transactional_id(world.prefix, "registry", p),
-            client_id="test",
-            clock=SystemClock(),
-            deadline_s=10,
-        )
-        reader = RegistryReader(table, writer, partitions=PARTITIONS)
-        await reader.start()
-        vault = Vault([("k1", b"k" * 32)])
-        topic = RegistryTopic(table, writer, index=index, partitions=PARTITIONS)
-        yield KafkaRegistry(topic, vault)
-        await reader.stop()
+        async with registry_topic(world) as topic:
+            yield KafkaRegistry(topic, Vault([("k1", b"k" * 32)]))
+
+
+class TestKafkaShelf(ShelfContract):
+    """So does a real shelf."""
+
+    @pytest.fixture
+    async def shelf(self, world: World) -> AsyncIterator[KafkaShelf[EventTypeRecord]]:
+        """Give the event types over a real topic."""
+        async with registry_topic(world) as topic:
+            yield KafkaShelf(topic, "event-type", EventTypeRecord, holder=EVENT_TYPES_SUBSCRIBER)

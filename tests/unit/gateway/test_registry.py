@@ -4,9 +4,10 @@ import orjson
 import pytest
 
 from gateway.registry import Stored
+from schemas.event_types import EVENT_TYPES_SUBSCRIBER, EventTypeRecord
 from schemas.registry import SubscriptionRecord, decode_subscription
-from tests.contract.gateway import RegistryContract, raw_record
-from tests.fakes.gateway import MemoryRegistry
+from tests.contract.gateway import RegistryContract, ShelfContract, raw_record
+from tests.fakes.gateway import MemoryRegistry, MemoryShelf, MemoryTopic
 
 
 def test_the_raw_record_is_the_json_that_was_stored() -> None:
@@ -26,3 +27,13 @@ class TestMemoryRegistry(RegistryContract):
     def registry(self) -> MemoryRegistry:
         """Give the fake."""
         return MemoryRegistry()
+
+
+class TestMemoryShelf(ShelfContract):
+    """So does the fake of a shelf."""
+
+    @pytest.fixture
+    def shelf(self) -> MemoryShelf[EventTypeRecord]:
+        """Give the fake."""
+        topic = MemoryTopic()
+        return MemoryShelf(topic, "event-type", EventTypeRecord, holder=EVENT_TYPES_SUBSCRIBER)

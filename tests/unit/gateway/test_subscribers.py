@@ -14,6 +14,7 @@ from gateway.subscribers import (
     put_subscriber,
     subscriber_view,
     subscriptions_max,
+    with_quota_of,
 )
 from schemas.subscribers import SubscriberRecord
 
@@ -84,3 +85,20 @@ def test_a_deleted_record_goes_on_with_its_version() -> None:
     raw = deleted({"version": 3, "later": 1}, version=4, now_ms=NOW_MS)
 
     assert (raw["version"], raw["deleted"], raw["later"]) == (4, True, 1)
+
+
+@pytest.mark.parametrize(
+    ("asked", "current", "expected"),
+    [
+        (None, None, {"quota": None}),
+        (None, {"quota": {"burst": 1}}, {"quota": {"burst": 1}}),
+        ({"burst": 1}, {"quota": {"burst": 1}}, {"quota": {"burst": 1}}),
+        ({"burst": 2}, {"quota": {"burst": 1}}, None),
+        ({"burst": 2}, None, None),
+    ],
+)
+def test_nobody_changes_the_quota_that_limits_him(
+    asked: object, current: dict[str, object] | None, expected: dict[str, object] | None
+) -> None:
+    """Leaving it out keeps it, too."""
+    assert with_quota_of({"quota": asked}, current) == expected

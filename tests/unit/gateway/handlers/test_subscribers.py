@@ -155,3 +155,19 @@ def test_cascade_is_read(query: list[tuple[str, str]], expected: bool) -> None:
 def test_anything_else_in_the_query_is_refused(query: list[tuple[str, str]]) -> None:
     """A typing error must not delete less or more than was meant."""
     assert isinstance(parse_cascade(query), Problem)
+
+
+async def test_a_bound_key_cannot_lift_its_own_quota(api: GatewayApi) -> None:
+    """Neither by another one, nor by leaving it out, nor by removing the subscriber."""
+    await asked(api, "PUT", PATH, {"quota": QUOTA})
+    key_body = {"name": "k", "scopes": ["admin"], "subscriber": "acme"}
+    _, made = await asked(api, "POST", "/v1/keys", key_body)
+    authorization = f"Bearer {made['key']}"
+    larger = {"quota": QUOTA | {"burst": 1_000}}
+
+    raised, problem = await asked(api, "PUT", PATH, larger, Authorization=authorization)
+    named, shown = await asked(api, "PUT", PATH, {"name": "A"}, Authorization=authorization)
+    removed, _ = await asked(api, "DELETE", PATH, Authorization=authorization)
+
+    assert (raised, problem["code"], removed) == (403, "forbidden", 403)
+    assert (named, shown["name"], shown["quota"]) == (200, "A", QUOTA)
