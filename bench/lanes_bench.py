@@ -5,6 +5,7 @@
 
 import asyncio
 import json
+import os
 import sys
 import tempfile
 import time
@@ -37,7 +38,7 @@ FEW_LANES = 100
 LANES_EACH = 64
 """Lanes of a subscription with ordering keys."""
 LIVE = 64
-ROUNDS = 5
+ROUNDS = 9
 DELIVERIES = 2_000
 SEGMENTS = 4
 RATE = 50
@@ -47,6 +48,8 @@ SETTLE_S = 0.3
 POLL_S = 0.05
 SWEEP_READS = "hooklane_sweep_read_records_total"
 
+PROBES = {"HOOKLANE_BREAKER__PROBE_S": "0.1", "HOOKLANE_BREAKER__PROBE_MAX_S": "0.1"}
+"""Else breakers would keep the lanes of a dead receiver from failing, hence from being held."""
 T = TypeVar("T")
 
 
@@ -348,6 +351,7 @@ async def _run(node: EmbeddedKafka, folder: Path, scale: float) -> list[Figure]:
 def main(arguments: list[str]) -> int:
     """Run at the scale given; only a whole one is written down."""
     scale = float(arguments[0]) if arguments else 1.0
+    os.environ.update(PROBES)  # the services inherit it
     try:
         with tempfile.TemporaryDirectory(prefix="hooklane-bench-") as at, EmbeddedKafka() as node:
             figures = uvloop.run(_run(node, Path(at), scale))

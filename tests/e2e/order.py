@@ -125,12 +125,20 @@ class Run:
         return found
 
     def unexcused(self, windows: Iterable[Window]) -> list[tuple[Delivery, Delivery]]:
-        """List the repeats whose first request falls into none of the faults (P5)."""
+        """List the repeats that no fault explains (P5).
+
+        One that came before a fault may be repeated after it; and a process that wakes from its
+        frost may still send what it had begun.
+        """
         faults = list(windows)
         return [
             (former, latter)
             for former, latter in self.repeats()
-            if not any(fault.start <= former.arrived_s <= fault.end for fault in faults)
+            if not any(
+                fault.start <= one.arrived_s <= fault.end
+                for fault in faults
+                for one in (former, latter)
+            )
         ]
 
     def early(self, schedule_s: Sequence[float]) -> list[tuple[Delivery, Delivery]]:
