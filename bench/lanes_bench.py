@@ -326,7 +326,9 @@ async def _takeover(deliverer: Child) -> dict[str, int]:
     """Read from its log what the takeover found and how long it took."""
     async with asyncio.timeout(60):
         while True:
-            for line in deliverer.log.read_text(errors="replace").splitlines():
+            log = deliverer.log.read_text(errors="replace")
+            mine = log.rpartition('"process.starting"')[2]  # processes share the file, in turn
+            for line in mine.splitlines():
                 if '"takeover.done"' in line and (found := dict(json.loads(line)))["lanes"]:
                     return found
             await asyncio.sleep(POLL_S)
