@@ -19,6 +19,9 @@ SPACING_S = 0.1
 """A tick costs milliseconds of CPU, here and three times as many at the brokers, whatever it holds.
 Successes wait for none, but those since the last one are repeated after a crash."""
 AWAITED_SPACING_S = 0.005
+OUTPUTS_MAX = 256
+"""So many records end the wait early: what a crash repeats is bounded in number, not only in time.
+"""
 IDLE_S = 3600.0
 
 
@@ -71,7 +74,8 @@ class Commits:
     def due_in(self, now: float) -> float:
         """Return in how many seconds a tick should begin: group commit, `SPACING_S` apart."""
         pause_s = SPACING_S if self.has_output else IDLE_S
-        if self._notices or self._machine.is_tick_awaited:
+        is_full = self._machine.output_count >= OUTPUTS_MAX
+        if is_full or self._notices or self._machine.is_tick_awaited:
             pause_s = min(pause_s, AWAITED_SPACING_S)
         return self._began_at + pause_s - now
 

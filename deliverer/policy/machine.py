@@ -203,6 +203,11 @@ class Machine:
         return ticking.has_output(self._state)
 
     @property
+    def output_count(self) -> int:
+        """How many records the next tick would write, those of its state apart."""
+        return len(self._state.outputs)
+
+    @property
     def is_tick_awaited(self) -> bool:
         """Ask whether something stands still until a tick lands: a new owner, or a lane (A4)."""
         return bool(self._state.settling) or not self._state.is_confirmed

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from deliverer.commits import AWAITED_SPACING_S, IDLE_S, SPACING_S, Commits
+from deliverer.commits import AWAITED_SPACING_S, IDLE_S, OUTPUTS_MAX, SPACING_S, Commits
 from deliverer.policy.items import Disable
 from deliverer.ticking import Lost
 from tests.fakes.deliverer import Bench, delivery_record
@@ -45,6 +45,23 @@ async def test_a_tick_that_is_waited_for_comes_soon(bench: Bench) -> None:
     commits.note(Disable("sub_1", "gone"))
 
     assert commits.due_in(commits._began_at) == pytest.approx(AWAITED_SPACING_S)
+
+
+async def test_a_full_tick_comes_soon(bench: Bench) -> None:
+    """What a crash repeats is bounded in number, whatever the rate of deliveries."""
+    commits = commits_of(bench)
+    life = bench.worker._life
+    assert life is not None
+    outputs = life.machine._state.outputs
+
+    outputs += [object()] * (OUTPUTS_MAX - 1)  # type: ignore[list-item]  # only counted here
+    before = commits.due_in(commits._began_at)
+    outputs.append(object())  # type: ignore[arg-type]
+    after = commits.due_in(commits._began_at)
+    outputs.clear()
+
+    assert before == pytest.approx(SPACING_S)
+    assert after == pytest.approx(AWAITED_SPACING_S)
 
 
 async def test_a_committed_tick_is_counted_and_proves_ownership(bench: Bench) -> None:
