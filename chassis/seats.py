@@ -272,10 +272,13 @@ class Seats:
                 await self._end_actor(seat.partition, actor, "dead")
                 return False
         self._hooks.on_takeover(loop.time() - began, is_done=True)
-        if self.is_in_balance:
-            await actor.drain(0)  # `assigned` seeks and resumes, or closes
-        else:
+        is_drained = self.is_in_balance
+        if is_drained:
+            await actor.drain(0)  # the next `assigned` seeks and resumes, or closes
+        if not self.is_in_balance:  # it may have come while the last tick of the drain was written
             self._seek(seat.partition, position)
+            if is_drained:
+                actor.resume()
         seat.end, seat.is_running, seat.running_since = position, True, loop.time()
         return True
 

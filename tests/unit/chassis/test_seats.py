@@ -162,6 +162,34 @@ async def test_a_takeover_that_ends_between_revoked_and_assigned_waits_for_the_w
     assert journal[-1] == ("resume", 1)
 
 
+async def test_the_word_may_come_while_a_fresh_actor_still_drains() -> None:
+    """Its last tick takes a while; then it goes on from where it stands, and is not forgotten."""
+    release, drained = asyncio.Event(), asyncio.Event()
+    journal: list[tuple[str, int]] = []
+
+    async def wait() -> None:
+        await release.wait()
+
+    class Slow(RecordingActor):
+        async def drain(self, deadline_s: float) -> None:
+            await super().drain(deadline_s)
+            await drained.wait()
+
+    room = Room(lambda p: Slow(p, journal=journal, start_at=7, on_take_over=wait))
+    room.seats.assign({1}, is_same_member=False)
+    await until(lambda: bool(journal))
+    await room.seats.balance(1, 5)
+    release.set()
+    await until(lambda: ("drain", 1) in journal)
+
+    room.seats.assign({1}, is_same_member=True)
+    drained.set()
+    await until(lambda: room.running() == [1])
+
+    assert room.sought == [(1, 7)]
+    assert journal[-1] == ("resume", 1)
+
+
 async def test_a_failed_takeover_asks_the_group_before_it_tries_again() -> None:
     """A claim fences whoever owns the partition: no answer or a no means wait."""
     failures = [OSError("x")]
