@@ -7,6 +7,7 @@ from collections import Counter
 import aiohttp
 import pytest
 
+from deliverer.commits import OUTPUTS_MAX
 from tests.e2e.log import header, read_topic
 from tests.e2e.receiver import Receiver, first_attempts
 from tests.e2e.stack import Service, Stack
@@ -68,7 +69,7 @@ async def test_a_killed_service_loses_and_doubles_nothing(
         assert first_attempts(receiver.at(path)) == expected
         assert all(delivery.verified for delivery in receiver.at(path))
     repeats = len(receiver.received) - EVENTS * 2
-    assert 0 <= repeats <= (64 if victim == "deliverer" else 0)
+    assert 0 <= repeats <= (OUTPUTS_MAX if victim == "deliverer" else 0)
 
 
 async def test_a_killed_gateway_kept_its_word(stack: Stack) -> None:

@@ -4,6 +4,7 @@ import asyncio
 
 import pytest
 
+from deliverer.commits import OUTPUTS_MAX
 from tests.e2e.receiver import Receiver
 from tests.fault.conftest import BreakableStack
 from tests.fault.judge import judge, subscribe_all
@@ -59,4 +60,4 @@ async def test_a_frozen_broker_is_waited_for(
     repeats = await judge(breakable.stack, receiver, load, within_s=RECOVERY_S)
 
     assert load.slowest_s < ANSWER_S_MAX
-    assert repeats <= (0 if seconds < 12 else 64)
+    assert repeats <= (0 if seconds < 12 else OUTPUTS_MAX)

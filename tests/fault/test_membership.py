@@ -4,6 +4,7 @@ import signal
 
 import pytest
 
+from deliverer.commits import OUTPUTS_MAX
 from tests.e2e.receiver import Receiver
 from tests.e2e.stack import Stack
 from tests.fault.judge import judge, subscribe_all
@@ -58,4 +59,4 @@ async def test_a_frozen_owner_stops_by_itself(stack: Stack, receiver: Receiver, 
     await load.finish()
     repeats = await judge(stack, receiver, load, within_s=60)
 
-    assert repeats <= (64 if name == "deliverer" else 0)
+    assert repeats <= (OUTPUTS_MAX if name == "deliverer" else 0)

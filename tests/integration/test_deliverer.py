@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from chassis.clock import SystemClock
+from deliverer.commits import OUTPUTS_MAX
 from tests.e2e.receiver import Delivery, Receiver, first_attempts
 from tests.integration.deliverer_world import SECRET, World
 
@@ -147,7 +148,7 @@ async def test_a_killed_deliverer_is_continued_where_its_last_tick_ended(
     world: World, receiver: Receiver, tmp_path: Path
 ) -> None:
     """After kill -9 mid-load nothing is lost, order holds, and only the last tick repeats."""
-    total, killed_after = 400, 100
+    total, killed_after = 1200, 800
     await world.subscribe("acme", "sub_a", receiver.url("a"))
     await world.append(
         [world.delivery("acme", "sub_a", n, accepted_at=world.accepted_at) for n in range(total)],
@@ -165,7 +166,8 @@ async def test_a_killed_deliverer_is_continued_where_its_last_tick_ended(
     ids = [int(d.webhook_id.rsplit("_", 1)[1]) for d in receiver.at("a")]
     repeats = len(ids) - total
     assert first_attempts(receiver.at("a")) == [f"msg_sub_a_{n}" for n in range(total)]
-    assert repeats < killed_after, log.read_text()[-2000:]
+    # One tick's worth was waiting, another may have been under way.
+    assert repeats <= 2 * OUTPUTS_MAX, log.read_text()[-2000:]
     resumed_at = next(i for i in range(1, len(ids)) if ids[i] != ids[i - 1] + 1) if repeats else 0
     assert ids[resumed_at:] == list(range(ids[resumed_at], total))
 
