@@ -104,6 +104,9 @@ class Stack:
             "HOOKLANE_VAULT__KEYS": self._vault_key,
             "HOOKLANE_EGRESS__ALLOW_HTTP": "true",
             "HOOKLANE_EGRESS__ALLOW_CIDRS": "127.0.0.1/32",
+            # Receivers here fail on purpose: a breaker that opens must not outlast the test.
+            "HOOKLANE_BREAKER__PROBE_S": "0.2",
+            "HOOKLANE_BREAKER__PROBE_MAX_S": "0.2",
             **self.extra,
         }
 
