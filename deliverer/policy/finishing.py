@@ -1,6 +1,6 @@
 """Settle an attempt that ended (A2-A6)."""
 
-from deliverer.policy.breaker import HALVING_STATUSES
+from deliverer.policy.breaker import HALVING_STATUSES, Health
 from deliverer.policy.items import (
     Attempt,
     AttemptLabel,
@@ -32,16 +32,17 @@ from schemas.outcome import Outcome
 
 def finish(p: Partition, attempt: Attempt, report: AttemptReport, now: int) -> list[Notice]:
     """Decide what becomes of a delivery whose attempt ended; returns what the shell must do."""
-    if p.fate.charges_nobody(report.outcome):
+    is_delivered = report.outcome is Outcome.DELIVERED
+    if not is_delivered and p.fate.charges_nobody(report.outcome):
         report = _as_ours(report)
     delivery = attempt.delivery
     p.in_flight -= 1
     seat = p.seats.get(delivery.subscription)
-    if seat is not None:
-        seat.in_flight -= 1
     lane = p.lanes.get(delivery.lane)
     if seat is not None:
-        _judge(p, seat, attempt=attempt, report=report, now=now)
+        seat.in_flight -= 1
+        if not is_delivered or seat.health is not None:
+            _judge(p, seat, attempt=attempt, report=report, now=now)
     if seat is None or lane is None:
         _finish_dropped(p, attempt, report)
         if seat is not None:
@@ -78,10 +79,7 @@ def _judge(p: Partition, seat: Seat, *, attempt: Attempt, report: AttemptReport,
     back_off = back_off_ms(report.status, report.retry_after_ms)
     if back_off:
         seat.not_before = max(seat.not_before, now + back_off)
-    health = seat.health
     verdict = VERDICTS[report.outcome]
-    if health is None and verdict is Verdict.SUCCESS:
-        return
     sequence, limits = attempt.delivery.sequence, p.limits
     health = seat.ailing(limits)
     if verdict is Verdict.NOT_MADE:
@@ -191,7 +189,7 @@ def _notices(p: Partition, seat: Seat, report: AttemptReport, now: int) -> list[
         notice = Disable(seat.subscription, "gone")
     elif report.wants_disable:
         notice = Disable(seat.subscription, "receiver")
-    elif _is_given_up(p, seat, now):
+    elif seat.health is not None and _is_given_up(p, seat.health, now):
         notice = Disable(seat.subscription, "failing")
     if notice is None:
         return []
@@ -199,9 +197,8 @@ def _notices(p: Partition, seat: Seat, report: AttemptReport, now: int) -> list[
     return [notice]
 
 
-def _is_given_up(p: Partition, seat: Seat, now: int) -> bool:
-    health = seat.health
-    return health is not None and health.is_failing(now, p.limits) and not p.fate.is_suspected
+def _is_given_up(p: Partition, health: Health, now: int) -> bool:
+    return health.is_failing(now, p.limits) and not p.fate.is_suspected
 
 
 def _finish_dropped(p: Partition, attempt: Attempt, report: AttemptReport) -> None:

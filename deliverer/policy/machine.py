@@ -12,6 +12,7 @@ and each family of rules is one module:
     sweeping, lagging  H4, E1, S1, S2  lanes that are fed from the log a second time
     finishing   A2-A6  what an attempt's end means for its delivery, its lane, its subscription
     waking      T2-T4  retries that wait in the delay topics
+    limiter, breaker  B4  what holds a subscription back: its rate, its failures
     ticking     C1-C3  all of it in one transaction
     takeover        stand where the former owner's last tick ended
 
@@ -52,6 +53,13 @@ the sweep, a second reader, feeds it from there until it has caught up (S1, S2).
 buffer. A lane that is held, or whose lowest unfinished offset lies below the low mark, has a record
 of its own in the tick; every other lane is described by the window alone. Hence one lane never
 holds back the mark, the reader or its neighbours.
+
+What holds a subscription back. A rate limit, `Retry-After`, an open breaker and a fault of ours
+only postpone: its lanes do not accept until then, so they lag, due retries sleep on under the same
+number (T4), and nothing is counted against a delivery. All of it is the memory of this owner: a
+takeover begins with full buckets, closed breakers and no failures, so for a moment a receiver may
+get one burst more, a dead one its first failures again, and the days without success count anew.
+A subscription that is well and unlimited has no such state.
 
 Bounds. The log reader stops at `window_offsets` above the mark (a tick raises it, at half of that
 at the latest); a delay topic's reader at its read-ahead or a full rest heap; a lane at `lane_queue`
