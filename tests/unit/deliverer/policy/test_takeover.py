@@ -76,7 +76,7 @@ def test_a_mark_below_the_beginning_is_raised_and_counted() -> None:
 
     assert (made.head_position, made.tier_position(0)) == (5, 4)
     assert (made.counts.lost_offsets, made.counts.lost_tier_offsets) == (3, 3)
-    assert (made.begin_tick(NOW).window.w, made.low_mark) == (6, 5)
+    assert made.begin_tick(NOW).window == WindowState(5, [(5, 6)], [(4, [])] + [(0, [])] * 2)
 
 
 def test_a_held_lane_stays_held_until_its_head_comes_back() -> None:

@@ -151,3 +151,15 @@ def test_a_tick_is_awaited_by_a_new_owner_and_behind_a_dead_letter() -> None:
     assert (before, after_success, after_letter) == (False, False, True)
     assert not made.is_tick_awaited
     assert fresh.is_tick_awaited
+
+
+def test_the_mark_stays_below_what_this_owner_has_read() -> None:
+    """Else a live lane would seem to lie below it, and its record would stay (seed 12366)."""
+    done_before = WindowState(0, [(0, 5)], [(0, [])] * 3)
+    made = machine(recovered=state(window=done_before))
+
+    unread = made.low_mark
+    feed(made, delivery(0), delivery(1))
+
+    assert unread == 0
+    assert tick(made).window == WindowState(2, [(2, 5)], [(0, [])] * 3)
