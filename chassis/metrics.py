@@ -20,6 +20,7 @@ from prometheus_client import (
     disable_created_metrics,
 )
 
+from chassis.background import BackgroundTask
 from chassis.clock import Clock
 
 SERIES_MAX = 1500
@@ -75,7 +76,7 @@ class LoopLag:
         self._clock = clock
         self._interval_s = interval_s
         self._sleep = sleep
-        self._task: asyncio.Task[None] | None = None
+        self._background = BackgroundTask("loop-lag", self._measure)
         self._lag = Histogram(
             "hooklane_event_loop_lag_seconds",
             "Lateness of a timer on the event loop.",
@@ -85,28 +86,18 @@ class LoopLag:
 
     async def start(self) -> None:
         """Begin to measure."""
-        if self._task is None:
-            self._task = asyncio.create_task(self._measure(), name="loop-lag")
+        self._background.start()
 
     async def drain(self, deadline_s: float) -> None:
         """Go on: the lag during a drain is worth seeing."""
 
     async def stop(self) -> None:
         """End the measuring task."""
-        task, self._task = self._task, None
-        if task is not None:
-            task.cancel()
-            await asyncio.wait([task])
+        await self._background.stop()
 
     async def wait_failed(self) -> BaseException:
         """Return what ended the measuring task; waits as long as it runs."""
-        task = self._task
-        if task is None:
-            return RuntimeError("the event-loop lag is not measured: not started")
-        await asyncio.wait([task])
-        if task.cancelled():
-            return asyncio.CancelledError()
-        return task.exception() or RuntimeError("the measuring task ended")
+        return await self._background.wait_failed()
 
     async def _measure(self) -> None:
         while True:

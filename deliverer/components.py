@@ -44,9 +44,8 @@ class RegistryReader:
         await self._table.stop()
 
     async def wait_failed(self) -> BaseException:
-        """Wait until the reader crashes."""
-        await self._table.wait_failed()
-        return RuntimeError("the registry's reader ended")
+        """Wait until the reader crashes, and return why."""
+        return await self._table.wait_failed()
 
 
 class Sending:

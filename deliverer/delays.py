@@ -13,6 +13,7 @@ from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 from aiokafka.errors import KafkaError
 from structlog.typing import FilteringBoundLogger
 
+from chassis.background import BackgroundTask
 from chassis.kafka import KafkaUnavailable, retire, start
 
 POLL_MS = 100
@@ -49,31 +50,22 @@ class DelayReader:
         self._feeds: dict[int, TierFeed] = {}
         self._positions: dict[TopicPartition, int] = {}
         self._has_changed = asyncio.Event()
-        self._task: asyncio.Task[None] | None = None
+        self._background = BackgroundTask("delay-reader", self._run)
 
     async def start(self) -> None:
         """Begin polling."""
-        if self._task is None:
-            self._task = asyncio.create_task(self._run(), name="delay-reader")
+        self._background.start()
 
     async def drain(self, deadline_s: float) -> None:
         """Do nothing: the partitions decide what they still read."""
 
     async def stop(self) -> None:
         """Stop polling and close the consumer."""
-        task, self._task = self._task, None
-        if task is not None:
-            task.cancel()
-            await asyncio.wait({task})
+        await self._background.stop()
 
     async def wait_failed(self) -> BaseException:
         """Return what ended the reader; waits as long as it runs."""
-        if self._task is None:
-            return RuntimeError("the delay reader was not started")
-        await asyncio.wait({self._task})
-        if self._task is None or self._task.cancelled():
-            return asyncio.CancelledError()
-        return self._task.exception() or RuntimeError("the delay reader ended")
+        return await self._background.wait_failed()
 
     def add(self, partition: int, positions: Sequence[int], feed: TierFeed) -> None:
         """Read a partition's tiers from these positions, one per tier, from the next poll on."""

@@ -9,6 +9,7 @@ from typing import Protocol
 
 from prometheus_client import CollectorRegistry, Gauge
 
+from chassis.background import BackgroundTask
 from chassis.clock import Clock
 from deliverer.metrics import BREAKER_STATES, LANE_STATES, TIER_NAMES, DelivererMetrics
 from deliverer.policy.items import Counts
@@ -87,31 +88,22 @@ class Sampler:
         self._partitions = partitions
         self._lag_records = lag_records
         self._table = table
-        self._task: asyncio.Task[None] | None = None
+        self._background = BackgroundTask("sampler", self._run)
 
     async def start(self) -> None:
         """Begin to sample."""
-        if self._task is None:
-            self._task = asyncio.create_task(self._run(), name="sampler")
+        self._background.start()
 
     async def drain(self, deadline_s: float) -> None:
         """Go on: a drain is worth seeing."""
 
     async def stop(self) -> None:
         """End the task."""
-        task, self._task = self._task, None
-        if task is not None:
-            task.cancel()
-            await asyncio.wait({task})
+        await self._background.stop()
 
     async def wait_failed(self) -> BaseException:
         """Wait until the task crashes."""
-        if self._task is None:
-            return RuntimeError("the sampler was not started")
-        await asyncio.wait({self._task})
-        if self._task is None or self._task.cancelled():
-            return asyncio.CancelledError()
-        return self._task.exception() or RuntimeError("the sampler ended")
+        return await self._background.wait_failed()
 
     async def _run(self) -> None:
         while True:

@@ -13,6 +13,7 @@ from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 from aiokafka.errors import KafkaError
 from structlog.typing import FilteringBoundLogger
 
+from chassis.background import BackgroundTask
 from chassis.kafka import KafkaUnavailable, retire, start, wait_or_stop
 
 POLL_MS = 100
@@ -50,31 +51,22 @@ class SweepReader:
         self._feeds: dict[int, SweepFeed] = {}
         self._positions: dict[TopicPartition, int] = {}
         self._woken = asyncio.Event()
-        self._task: asyncio.Task[None] | None = None
+        self._background = BackgroundTask("sweep-reader", self._run)
 
     async def start(self) -> None:
         """Begin to look for targets."""
-        if self._task is None:
-            self._task = asyncio.create_task(self._run(), name="sweep-reader")
+        self._background.start()
 
     async def drain(self, deadline_s: float) -> None:
         """Do nothing: the partitions decide what they still read."""
 
     async def stop(self) -> None:
         """Stop reading and close the consumer."""
-        task, self._task = self._task, None
-        if task is not None:
-            task.cancel()
-            await asyncio.wait({task})
+        await self._background.stop()
 
     async def wait_failed(self) -> BaseException:
         """Return what ended the reader; waits as long as it runs."""
-        if self._task is None:
-            return RuntimeError("the sweep reader was not started")
-        await asyncio.wait({self._task})
-        if self._task is None or self._task.cancelled():
-            return asyncio.CancelledError()
-        return self._task.exception() or RuntimeError("the sweep reader ended")
+        return await self._background.wait_failed()
 
     def add(self, partition: int, feed: SweepFeed) -> None:
         """Ask a partition for its target from now on."""

@@ -14,6 +14,10 @@ class Reader(Protocol):
     async def stop(self) -> None:
         """End; tolerates no start and a second stop."""
 
+    async def wait_failed(self) -> BaseException:
+        """Wait until its task crashes, and return why."""
+        ...
+
 
 class GroupMember(Protocol):
     """The part of chassis.ownership.Ownership that is used here."""
@@ -40,6 +44,16 @@ class Reading:
         """Stop all."""
         for reader in reversed(self._readers):
             await reader.stop()
+
+    async def wait_failed(self) -> BaseException:
+        """Wait until one of them crashes: without the registry no event can be matched."""
+        waiting = [asyncio.create_task(reader.wait_failed()) for reader in self._readers]
+        try:
+            done, _ = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+            return done.pop().result()
+        finally:
+            for task in waiting:
+                task.cancel()
 
 
 class Membership:

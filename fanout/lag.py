@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
 
+from chassis.background import BackgroundTask
 from chassis.kafka import KafkaUnavailable, retire, start
 
 EVERY_S = 5.0
@@ -27,20 +28,20 @@ class LagWatch:
         self._committed = committed
         self._ends: dict[int, int] = {}
         self._consumer: AIOKafkaConsumer | None = None
-        self._task: asyncio.Task[None] | None = None
+        self._background = BackgroundTask("fanout-lag", self._run)
 
     async def start(self) -> None:
         """Begin to ask."""
-        if self._task is None:
-            self._task = asyncio.create_task(self._run(), name="fanout-lag")
+        self._background.start()
 
     async def stop(self) -> None:
         """End; tolerates no start and a second stop."""
-        task, self._task = self._task, None
-        if task is not None:
-            task.cancel()
-            await asyncio.wait({task})
+        await self._background.stop()
         await self._drop()
+
+    async def wait_failed(self) -> BaseException:
+        """Return what ended the asking; waits as long as it runs."""
+        return await self._background.wait_failed()
 
     def records(self) -> float:
         """Return the sum over the partitions that run here, as of the last answer."""

@@ -165,7 +165,24 @@ async def test_the_registry_outlives_the_disables_under_way() -> None:
     assert steps.done == [
         "table.start", "disabler.finish", "disabler.stop", "writer.stop", "table.stop",
     ]  # fmt: skip
-    assert isinstance(await component.wait_failed(), RuntimeError)
+
+
+async def test_a_crash_of_the_registry_names_its_cause() -> None:
+    """The line that ends the process says what happened, not merely where."""
+    crash = ValueError("a bug")
+
+    class Crashed:
+        async def wait_failed(self) -> BaseException:
+            return crash
+
+    steps = Steps()
+    component = RegistryReader(
+        Crashed(),  # type: ignore[arg-type]
+        steps.part("writer"),  # type: ignore[arg-type]
+        steps.part("disabler"),  # type: ignore[arg-type]
+    )
+
+    assert await component.wait_failed() is crash
 
 
 async def test_the_sender_is_closed_at_the_end() -> None:

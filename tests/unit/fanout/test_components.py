@@ -38,6 +38,8 @@ class FakeReader:
     def __init__(self, name: str, steps: list[str]) -> None:
         self._name = name
         self._steps = steps
+        self.has_crashed = asyncio.Event()
+        self.crash = RuntimeError(name)
 
     async def start(self) -> None:
         """Note it."""
@@ -46,6 +48,11 @@ class FakeReader:
     async def stop(self) -> None:
         """Note it."""
         self._steps.append(f"-{self._name}")
+
+    async def wait_failed(self) -> BaseException:
+        """Wait until the test says so."""
+        await self.has_crashed.wait()
+        return self.crash
 
 
 class TestMembershipLife(LifecycleContract):
@@ -101,3 +108,14 @@ async def test_readers_stop_in_reverse() -> None:
     await reading.stop()
 
     assert steps == ["+table", "+lag", "-lag", "-table"]
+
+
+async def test_a_crashed_reader_is_told() -> None:
+    """A fan-out whose registry is no longer read must end, not wait for ever."""
+    table, lag = FakeReader("table", []), FakeReader("lag", [])
+    reading = Reading([table, lag])
+
+    telling = asyncio.create_task(reading.wait_failed())
+    table.has_crashed.set()
+
+    assert await telling is table.crash
