@@ -11,7 +11,6 @@ from deliverer.sender.port import AttemptResult
 from schemas.outcome import Outcome
 
 RETRY_AFTER_MS_MAX = 24 * 3600 * 1000
-_NO_FAILURES = frozenset({Outcome.DELIVERED, Outcome.CANCELLED, Outcome.LOCAL_FAULT})
 _ABORTABLE = frozenset({Outcome.HTTP_3XX, Outcome.HTTP_4XX, Outcome.HTTP_429, Outcome.HTTP_5XX})
 _ABORT, _DISABLE = "abort-message", "disable"
 _SECONDS = re.compile(r"[0-9]{1,10}")
@@ -70,11 +69,6 @@ def cut_off(
         started_at=started_at,
         finished_at=finished_at,
     )
-
-
-def is_failure(report: AttemptReport) -> bool:
-    """Ask whether an attempt makes its subscription a suspect; faults of ours do not."""
-    return report.outcome not in _NO_FAILURES
 
 
 def _wish_of(result: AttemptResult) -> str:

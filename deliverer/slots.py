@@ -9,15 +9,6 @@ from collections.abc import Callable
 SUSPECT_SHARE = 0.2
 
 
-class Ticket:
-    """One occupied slot; whether it counts as a suspect's is settled when it is taken."""
-
-    __slots__ = ("is_suspect",)
-
-    def __init__(self, *, is_suspect: bool) -> None:
-        self.is_suspect = is_suspect
-
-
 class Slots:
     """Count attempts in flight; say who may start another one.
 
@@ -30,7 +21,6 @@ class Slots:
         self._suspects_max = max(1, int(max_in_flight * suspect_share))
         self._in_flight = 0
         self._suspects_in_flight = 0
-        self._suspects: set[str] = set()
         self._waiting: dict[Callable[[], None], None] = {}
 
     @property
@@ -38,38 +28,24 @@ class Slots:
         """Return how many attempts run in this process."""
         return self._in_flight
 
-    @property
-    def has_free(self) -> bool:
-        """Tell whether any subscription could start an attempt now."""
-        return self._in_flight < self._max
-
-    def admits(self, subscription: str) -> bool:
-        """Tell whether this subscription may start an attempt now."""
+    def admits(self, is_suspect: bool) -> bool:
+        """Tell whether a subscription of this kind may start an attempt now."""
         if self._in_flight >= self._max:
             return False
-        return subscription not in self._suspects or self._suspects_in_flight < self._suspects_max
+        return not is_suspect or self._suspects_in_flight < self._suspects_max
 
-    def take(self, subscription: str) -> Ticket:
-        """Occupy a slot; hand the ticket back to `release`."""
-        ticket = Ticket(is_suspect=subscription in self._suspects)
+    def take(self, *, is_suspect: bool) -> None:
+        """Occupy a slot."""
         self._in_flight += 1
-        self._suspects_in_flight += ticket.is_suspect
-        return ticket
+        self._suspects_in_flight += is_suspect
 
-    def release(self, ticket: Ticket) -> None:
-        """Free a slot and wake everybody who waits for one, in the order they came."""
+    def release(self, *, is_suspect: bool) -> None:
+        """Free a slot that was taken as this kind; wake who waits, in the order they came."""
         self._in_flight -= 1
-        self._suspects_in_flight -= ticket.is_suspect
+        self._suspects_in_flight -= is_suspect
         waiting, self._waiting = self._waiting, {}
         for wake in waiting:
             wake()
-
-    def judge(self, subscription: str, *, has_failed: bool) -> None:
-        """Remember how the last attempt of a subscription ended."""
-        if has_failed:
-            self._suspects.add(subscription)
-        else:
-            self._suspects.discard(subscription)
 
     def wait(self, wake: Callable[[], None]) -> None:
         """Call `wake` once, at the next release."""

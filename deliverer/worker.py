@@ -24,9 +24,8 @@ from deliverer.policy.items import Attempt, AttemptReport
 from deliverer.policy.machine import Machine
 from deliverer.policy.view import MachineView
 from deliverer.records import received
-from deliverer.report import cut_off, is_failure
+from deliverer.report import cut_off
 from deliverer.running import RunningAttempts
-from deliverer.slots import Ticket
 from deliverer.ticking import Lost, Ticker
 from schemas.outcome import Outcome
 from schemas.topics import TIERS
@@ -235,9 +234,9 @@ class PartitionWorker:
         slots = self._parts.slots
         is_refused = False
 
-        def admits(subscription: str) -> bool:
+        def admits(is_suspect: bool) -> bool:
             nonlocal is_refused
-            is_admitted = slots.admits(subscription)
+            is_admitted = slots.admits(is_suspect)
             is_refused = is_refused or not is_admitted
             return is_admitted
 
@@ -266,24 +265,20 @@ class PartitionWorker:
     # ---- what happens meanwhile
 
     def _begin_attempt(self, life: Life, attempt: Attempt) -> None:
-        ticket = self._parts.slots.take(attempt.delivery.subscription)
+        self._parts.slots.take(is_suspect=attempt.is_suspect)
         started_at = self._parts.clock.now_ms()
         work = self._parts.attempts.make(attempt, life.endpoints)
         self._running.start(
-            work, lambda report: self._ended(attempt, report, ticket, started_at=started_at)
+            work, lambda report: self._ended(attempt, report, started_at=started_at)
         )
 
-    def _ended(
-        self, attempt: Attempt, report: AttemptReport | None, ticket: Ticket, *, started_at: int
-    ) -> None:
+    def _ended(self, attempt: Attempt, report: AttemptReport | None, *, started_at: int) -> None:
         """Take the end of an attempt; a report of None is one that was cut off (A6)."""
         parts, life = self._parts, self._life
         if report is not None:
-            subscription = attempt.delivery.subscription
-            parts.slots.judge(subscription, has_failed=is_failure(report))
-            subscriber = received(attempt.delivery).key or b""
-            parts.fate.note(subscription, subscriber, report.outcome, report.finished_at)
-        parts.slots.release(ticket)
+            subscription, subscriber = attempt.delivery.subscription, received(attempt.delivery).key
+            parts.fate.note(subscription, subscriber or b"", report.outcome, report.finished_at)
+        parts.slots.release(is_suspect=attempt.is_suspect)
         if self.is_dead or life is None:
             return
         now_ms = parts.clock.now_ms()
@@ -364,7 +359,7 @@ def _wants_start(machine: Machine, now_ms: int) -> bool:
     """Ask whether anything would start if it might; nothing does."""
     is_wanted = False
 
-    def refuse(_subscription: str) -> bool:
+    def refuse(_is_suspect: bool) -> bool:
         nonlocal is_wanted
         is_wanted = True
         return False

@@ -54,7 +54,10 @@ class Parked(msgspec.Struct, eq=False, gc=False):
 
 
 class Attempt(msgspec.Struct, eq=False, gc=False):
-    """An attempt to make now; `source` is (tier, offset) when it came from a delay topic."""
+    """An attempt to make now; `source` is (tier, offset) when it came from a delay topic.
+
+    `is_suspect`: the last attempt of its subscription failed, so it takes a suspect's slot.
+    """
 
     delivery: Delivery
     number: int
@@ -62,6 +65,7 @@ class Attempt(msgspec.Struct, eq=False, gc=False):
     first_attempt_at: int | None = None
     last_outcome: str | None = None
     last_status: int | None = None
+    is_suspect: bool = False
 
 
 class AttemptReport(msgspec.Struct, kw_only=True, gc=False):

@@ -181,7 +181,7 @@ class Machine:
     # ---- attempts
 
     def next_start(
-        self, now: int, *, admits: Callable[[str], bool] | None = None
+        self, now: int, *, admits: Callable[[bool], bool] | None = None
     ) -> Attempt | None:
         """Return the next attempt to make; None = nothing may start now."""
         return starting.next_start(self._state, now, admits)

@@ -11,16 +11,17 @@ from deliverer.policy.partition import Partition
 from deliverer.policy.roster import Seat
 from deliverer.policy.writing import expire_first, expire_parked, park_again
 
+REFUSALS_MAX = 16  # kinds change while one stands in line: look a little further, not over all
 SUSPECTS_FIRST = 5  # every fifth attempt, so that a busy partition still retries
-REFUSALS_MAX = 16  # who is refused shares its reason with its like: the slots are full
 
 
 def next_start(
-    p: Partition, now: int, admits: Callable[[str], bool] | None = None
+    p: Partition, now: int, admits: Callable[[bool], bool] | None = None
 ) -> Attempt | None:
     """Return the next attempt, subscriptions in turn; None = nothing may start now.
 
-    One that `admits` turns away keeps its turn for later: the slots are full, not the lane.
+    `admits(is_suspect)` says whether a slot of the process is free for a suspect or for one that is
+    well; who is turned away keeps its turn.
     """
     if not p.is_confirmed:
         return None
@@ -36,7 +37,7 @@ def next_start(
 
 
 def _first_of(
-    p: Partition, ring: deque[Seat], now: int, admits: Callable[[str], bool] | None
+    p: Partition, ring: deque[Seat], now: int, admits: Callable[[bool], bool] | None
 ) -> Attempt | None:
     refusals = 0
     for _ in range(len(ring)):
@@ -44,7 +45,7 @@ def _first_of(
         if seat.is_suspect and ring is p.roster.ring:  # it failed while it stood in line
             p.roster.suspects.append(seat)
             continue
-        if admits is not None and not admits(seat.subscription):
+        if admits is not None and not admits(seat.is_suspect):
             ring.append(seat)
             refusals += 1
             if refusals == REFUSALS_MAX:

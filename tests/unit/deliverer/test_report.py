@@ -3,7 +3,7 @@
 import msgspec
 import pytest
 
-from deliverer.report import cut_off, heeding_abort, is_failure, report_of, retry_after_ms
+from deliverer.report import cut_off, heeding_abort, report_of, retry_after_ms
 from deliverer.sender.port import AttemptResult
 from schemas.outcome import Outcome
 
@@ -88,12 +88,3 @@ def test_an_attempt_cut_off_tells_how_long_it_ran() -> None:
     """A clock that went back makes no negative duration."""
     assert cut_off(Outcome.CANCELLED, started_at=NOW, finished_at=NOW + 7).duration_ms == 7
     assert cut_off(Outcome.CANCELLED, started_at=NOW, finished_at=NOW - 7).duration_ms == 0
-
-
-@pytest.mark.parametrize("outcome", list(Outcome))
-def test_only_the_receivers_failures_make_a_suspect(outcome: Outcome) -> None:
-    """Faults of ours never count against an endpoint."""
-    report = cut_off(outcome, started_at=NOW, finished_at=NOW)
-    ours = {Outcome.DELIVERED, Outcome.CANCELLED, Outcome.LOCAL_FAULT}
-
-    assert is_failure(report) == (outcome not in ours)

@@ -1,53 +1,42 @@
 """Slots of one process, shared between partitions."""
 
+import pytest
+
 from deliverer.slots import Slots
 
 
 def test_slots_end_at_the_bound() -> None:
     """Nobody is admitted beyond the bound, and a release admits again."""
     slots = Slots(2)
-    first = slots.take("a")
-    slots.take("b")
+    slots.take(is_suspect=False)
+    slots.take(is_suspect=False)
 
-    assert not slots.admits("c")
+    before = slots.admits(False)
+    slots.release(is_suspect=False)
 
-    slots.release(first)
-    assert slots.admits("c")
+    assert not before
+    assert slots.admits(False)
     assert slots.in_flight == 1
 
 
 def test_suspects_hold_a_fifth_at_most() -> None:
     """Subscriptions that failed cannot fill the process; healthy ones still start."""
     slots = Slots(10)
-    for name in ("a", "b", "c"):
-        slots.judge(name, has_failed=True)
-    slots.take("a")
-    slots.take("b")
+    slots.take(is_suspect=True)
+    slots.take(is_suspect=True)
 
-    assert not slots.admits("c")
-    assert slots.admits("healthy")
+    before = slots.admits(True)
+    slots.release(is_suspect=True)
 
-
-def test_a_success_ends_the_suspicion() -> None:
-    """The next attempt after a success counts among the healthy."""
-    slots = Slots(5)
-    slots.judge("a", has_failed=True)
-    ticket = slots.take("a")
-
-    slots.judge("a", has_failed=False)
-
-    assert slots.admits("a")
-    slots.release(ticket)
-    slots.judge("b", has_failed=True)
-    assert slots.admits("b"), "the suspect's slot came back although it is none any more"
+    assert not before
+    assert slots.admits(False)
+    assert slots.admits(True)
 
 
-def test_a_single_slot_is_open_to_suspects() -> None:
+@pytest.mark.parametrize("is_suspect", [False, True])
+def test_a_single_slot_is_open_to_all(is_suspect: bool) -> None:
     """A share that rounds to nothing would stop retries for ever."""
-    slots = Slots(1)
-    slots.judge("a", has_failed=True)
-
-    assert slots.admits("a")
+    assert Slots(1).admits(is_suspect)
 
 
 def test_a_release_wakes_who_waits_once_and_in_order() -> None:
@@ -59,8 +48,9 @@ def test_a_release_wakes_who_waits_once_and_in_order() -> None:
     slots.wait(second)
     slots.wait(first)
 
-    slots.release(slots.take("a"))
-    slots.release(slots.take("a"))
+    for _ in range(2):
+        slots.take(is_suspect=False)
+        slots.release(is_suspect=False)
 
     assert woken == ["first", "second"]
 
@@ -73,6 +63,7 @@ def test_who_left_is_not_woken() -> None:
     slots.wait(wake)
 
     slots.leave(wake)
-    slots.release(slots.take("a"))
+    slots.take(is_suspect=False)
+    slots.release(is_suspect=False)
 
     assert woken == []

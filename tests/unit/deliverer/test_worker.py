@@ -287,11 +287,11 @@ async def test_gone_is_disabled_only_after_its_tick(started: Started) -> None:
 async def test_full_slots_start_when_one_is_free(started: Started) -> None:
     """A partition that met full slots starts without any other event once one is freed."""
     bench = await started(max_in_flight=1)
-    other = bench.slots.take("elsewhere")
+    bench.slots.take(is_suspect=False)
     await bench.feed(delivery_record(0))
     assert bench.attempts.sequences == []
 
-    bench.slots.release(other)
+    bench.slots.release(is_suspect=False)
     for _ in range(10):
         await asyncio.sleep(0)
 

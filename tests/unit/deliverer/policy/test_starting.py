@@ -74,17 +74,41 @@ def test_subscriptions_take_turns() -> None:
 
 
 def test_one_without_slots_keeps_its_turn() -> None:
-    """`admits` turns a subscription away for now; it is neither lost nor in the way."""
-    made = machine(Registry(a=STRICT, b=STRICT))
-    feed(made, delivery(0, "a/0"), delivery(1, "b/0"))
+    """`admits` turns suspects away for now; they are neither lost nor in the way."""
+    made = machine(Registry(a=LOOSE, b=LOOSE))
+    feed(made, delivery(0, "a/0"))
+    end(made, start(made), Outcome.TIMEOUT)
+    feed(made, delivery(1, "a/0"), delivery(2, "b/0"))
 
-    other = made.next_start(NOW, admits=lambda name: name != "a")
-    none = made.next_start(NOW, admits=lambda name: name != "a")
+    other = made.next_start(NOW, admits=lambda is_suspect: not is_suspect)
+    none = made.next_start(NOW, admits=lambda is_suspect: not is_suspect)
 
     assert other is not None
     assert other.delivery.subscription == "b"
+    assert not other.is_suspect
     assert none is None
-    assert start(made).delivery.subscription == "a"
+    late = start(made)
+    assert late.delivery.subscription == "a"
+    assert late.is_suspect
+
+
+def test_who_recovered_does_not_wait_among_suspects() -> None:
+    """An attempt that succeeds while its subscription stands in line takes it out of that line."""
+    names = ["dead", "fine"]
+    made = machine(Registry(dict.fromkeys(names, LOOSE)))
+    feed(made, *(delivery(i, f"{name}/0") for i, name in enumerate(names)))
+    for attempt in [start(made) for _ in names]:
+        end(made, attempt, Outcome.TIMEOUT)
+    feed(made, delivery(2, "fine/0"), delivery(3, "dead/0"))
+    probe = start(made)
+    feed(made, delivery(4, "fine/0"))
+    end(made, probe)
+
+    attempt = made.next_start(NOW, admits=lambda is_suspect: not is_suspect)
+
+    assert probe.delivery.subscription == "fine"
+    assert attempt is not None
+    assert attempt.delivery.subscription == "fine"
 
 
 def test_too_old_is_given_up_without_an_attempt() -> None:
@@ -198,9 +222,9 @@ def test_refused_suspects_are_not_walked_over_for_ever() -> None:
         end(made, attempt, Outcome.TIMEOUT)
     asked = []
 
-    def admits(name: str) -> bool:
-        asked.append(name)
-        return name == "fine"
+    def admits(is_suspect: bool) -> bool:
+        asked.append(is_suspect)
+        return not is_suspect
 
     attempt = made.next_start(NOW, admits=admits)
 
