@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 
 from hooklane.embedded_kafka import EmbeddedKafka
-from tests.e2e.conftest import receiver
+from tests.e2e.conftest import receiver, stack
 from tests.e2e.stack import Stack
 
-__all__ = ["receiver"]
+__all__ = ["receiver", "stack"]
 
 
 @dataclass

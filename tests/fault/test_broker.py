@@ -44,6 +44,12 @@ async def test_a_killed_broker_costs_neither_events_nor_order(
     assert repeats == 0
 
 
+def _was_kicked(breakable: BreakableStack) -> bool:
+    """Tell whether the group forgot the deliverer: a second assignment is a moved partition."""
+    (log,) = (s.log.read_text() for s in breakable.stack.running if s.name == "deliverer")
+    return log.count("ownership.assigned") > 1
+
+
 @pytest.mark.parametrize("seconds", [10, 60])
 async def test_a_frozen_broker_is_waited_for(
     breakable: BreakableStack, receiver: Receiver, seconds: int
@@ -60,4 +66,4 @@ async def test_a_frozen_broker_is_waited_for(
     repeats = await judge(breakable.stack, receiver, load, within_s=RECOVERY_S)
 
     assert load.slowest_s < ANSWER_S_MAX
-    assert repeats <= (0 if seconds < 12 else OUTPUTS_MAX)
+    assert repeats <= (OUTPUTS_MAX if _was_kicked(breakable) else 0)
