@@ -42,7 +42,9 @@ class Attempter:
             is_ours = isinstance(endpoint, VaultClosed)
             outcome = Outcome.LOCAL_FAULT if is_ours else Outcome.CANCELLED
             detail = "vault" if is_ours else "subscription gone"
-            return cut_off(outcome, started_at=started_at, finished_at=started_at, detail=detail)
+            report = cut_off(outcome, started_at=started_at, finished_at=started_at, detail=detail)
+            self.tell_unmade(attempt, report)
+            return report
         result = heeding_abort(await self._send(attempt, endpoint, now_ms=started_at))
         finished_at = self._clock.now_ms()
         self._observe(attempt, result, started_at=started_at, finished_at=finished_at)
@@ -50,6 +52,10 @@ class Attempter:
         if report.response:
             report.response = masked(report.response, endpoint.secrets)
         return report
+
+    def tell_unmade(self, attempt: Attempt, report: AttemptReport) -> None:
+        """Write the line of an attempt that was cut off or never got as far as a request."""
+        self._log.info("attempt.failed", **_fields(attempt, report))
 
     async def _send(self, attempt: Attempt, endpoint: Endpoint, *, now_ms: int) -> AttemptResult:
         delivery, record = attempt.delivery, received(attempt.delivery)
@@ -94,7 +100,7 @@ def _refused(refusal: RequestRefused) -> AttemptResult:
     )
 
 
-def _fields(attempt: Attempt, result: AttemptResult) -> dict[str, object]:
+def _fields(attempt: Attempt, result: AttemptResult | AttemptReport) -> dict[str, object]:
     return {
         "webhook_id": attempt.delivery.webhook_id,
         "subscription": attempt.delivery.subscription,

@@ -76,6 +76,9 @@ class Attempts(Protocol):
     ) -> Coroutine[object, object, AttemptReport]:
         """Make an attempt and report how it ended."""
 
+    def tell_unmade(self, attempt: Attempt, report: AttemptReport) -> None:
+        """Write the line of an attempt that was cut off."""
+
 
 class Disabling(Protocol):
     """Whatever writes `disabled` into the registry."""

@@ -133,6 +133,7 @@ def read_parked(tier: int, record: Received) -> Parked | Violation:
         first_attempt_at=envelope.first_attempt_at,
         last_outcome=envelope.last_outcome,
         last_status=envelope.last_status,
+        last_attempt_at=envelope.last_attempt_at,
     )
 
 
@@ -227,6 +228,7 @@ def _park_record(park: Park, *, term: int, partition: int, topics: TopicNames) -
         first_attempt_at=park.first_attempt_at,
         last_outcome=park.last_outcome,
         last_status=park.last_status,
+        last_attempt_at=park.last_attempt_at,
         kind=cast(DeliveryKind, delivery.kind),
         accepted_at=delivery.accepted_at,
         registry_offset=delivery.registry_offset,

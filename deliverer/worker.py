@@ -284,6 +284,7 @@ class PartitionWorker:
         now_ms = parts.clock.now_ms()
         if report is None:
             report = cut_off(Outcome.CANCELLED, started_at=started_at, finished_at=now_ms)
+            parts.attempts.tell_unmade(attempt, report)
         for notice in life.machine.finish(attempt, report, now_ms):
             life.commits.note(notice)
         self._poke()

@@ -42,7 +42,7 @@ class RetryEnvelope(msgspec.Struct, frozen=True, kw_only=True):
     """The header `retry`: a delivery that waits in a delay topic; stands alone.
 
     `sequence` is the offset in `deliveries`, `attempt` the number of the attempt that comes,
-    `due_at` and `first_attempt_at` are epoch ms, `term` that of the owner who parked it.
+    the `…_at` are epoch ms, `term` is that of the owner who parked it.
     """
 
     v: int = 1
@@ -56,6 +56,7 @@ class RetryEnvelope(msgspec.Struct, frozen=True, kw_only=True):
     first_attempt_at: int | None = None
     last_outcome: str | None = None
     last_status: int | None = None
+    last_attempt_at: int | None = None
     kind: DeliveryKind
     accepted_at: int
     registry_offset: int

@@ -52,8 +52,8 @@ def finish(p: Partition, attempt: Attempt, report: AttemptReport, now: int) -> l
     del lane.inflight[delivery.sequence]
     seat.is_suspect = is_suspect(report.outcome, seat.is_suspect)
     next_at = _apply(p, seat, lane, attempt=attempt, report=report, now=now)
-    _log(p, attempt, report, next_at=next_at)
     notices = _notices(p, seat, report, now)
+    _log(p, attempt, report, next_at=None if notices else next_at)
     p.want_sweep(lane)
     if lane.can_start:
         p.roster.offer(seat, lane)
@@ -162,6 +162,7 @@ def _hold(p: Partition, lane: Lane, attempt: Attempt, *, number: int, now: int) 
 def _remember(attempt: Attempt, report: AttemptReport) -> None:
     attempt.last_outcome = report.outcome
     attempt.last_status = report.status
+    attempt.last_attempt_at = report.started_at
     if attempt.first_attempt_at is None:
         attempt.first_attempt_at = report.started_at
 

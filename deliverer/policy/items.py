@@ -51,6 +51,7 @@ class Parked(msgspec.Struct, eq=False, gc=False):
     first_attempt_at: int | None = None
     last_outcome: str | None = None
     last_status: int | None = None
+    last_attempt_at: int | None = None
 
 
 class Attempt(msgspec.Struct, eq=False, gc=False):
@@ -65,6 +66,7 @@ class Attempt(msgspec.Struct, eq=False, gc=False):
     first_attempt_at: int | None = None
     last_outcome: str | None = None
     last_status: int | None = None
+    last_attempt_at: int | None = None
     is_suspect: bool = False
 
 
@@ -175,6 +177,7 @@ class Park(msgspec.Struct, gc=False):
     first_attempt_at: int | None
     last_outcome: str | None
     last_status: int | None
+    last_attempt_at: int | None = None
 
 
 class DeadLetter(msgspec.Struct, gc=False):

@@ -132,6 +132,7 @@ def _attempt_of(parked: Parked) -> Attempt:
         parked.first_attempt_at,
         parked.last_outcome,
         parked.last_status,
+        parked.last_attempt_at,
     )
 
 

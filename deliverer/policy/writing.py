@@ -18,6 +18,7 @@ def park(p: Partition, attempt: Attempt, number: int, *, due_at: int, now: int) 
             attempt.first_attempt_at,
             attempt.last_outcome,
             attempt.last_status,
+            attempt.last_attempt_at,
         )
     )
 
@@ -33,6 +34,7 @@ def park_again(p: Partition, parked: Parked, *, due_at: int, now: int) -> None:
             parked.first_attempt_at,
             parked.last_outcome,
             parked.last_status,
+            parked.last_attempt_at,
         )
     )
     p.settle_parked(parked)
@@ -48,7 +50,7 @@ def expire_parked(p: Partition, lane: Lane, parked: Parked) -> None:
             DeadLetterReason.EXPIRED,
             parked.attempt - 1,
             parked.first_attempt_at,
-            None,
+            parked.last_attempt_at,
             parked.last_outcome,
             parked.last_status,
         ),

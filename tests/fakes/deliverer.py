@@ -337,6 +337,7 @@ class FakeAttempts:
     def __init__(self, clock: ManualClock) -> None:
         self._clock = clock
         self.started: list[Attempt] = []
+        self.told: list[tuple[int, Outcome]] = []
         self._open: dict[int, asyncio.Future[AttemptReport]] = {}
 
     def make(
@@ -347,6 +348,10 @@ class FakeAttempts:
         future: asyncio.Future[AttemptReport] = asyncio.get_running_loop().create_future()
         self._open[attempt.delivery.sequence] = future
         return self._wait(future)
+
+    def tell_unmade(self, attempt: Attempt, report: AttemptReport) -> None:
+        """Keep what the log would say."""
+        self.told.append((attempt.delivery.sequence, report.outcome))
 
     @property
     def sequences(self) -> list[int]:

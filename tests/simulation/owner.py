@@ -207,6 +207,7 @@ class Owner:
                     park.first_attempt_at,
                     park.last_outcome,
                     park.last_status,
+                    park.last_attempt_at,
                 )
             )
         if self.machine.read_tier(tier, records, end=end, now=world.now):

@@ -98,7 +98,7 @@ def test_a_park_keeps_the_delivery_and_replaces_the_retry() -> None:
     record = replace(retry_record(11, sequence=5, term=1), value=b'{"a": 1.0}')
     parked = read_parked(0, record)
     assert isinstance(parked, Parked)
-    park = Park(parked.delivery, 1, 3, NOW + 30_000, NOW, "http_5xx", 503)
+    park = Park(parked.delivery, 1, 3, NOW + 30_000, NOW, "http_5xx", 503, NOW + 1)
 
     out, window = tick_records(snapshot(park), partition=3, topics=NAMES, now_ms=NOW)  # type: ignore[arg-type]
 
@@ -111,6 +111,10 @@ def test_a_park_keeps_the_delivery_and_replaces_the_retry() -> None:
     assert dict(out.headers)["delivery"] == dict(record.headers)["delivery"]
     assert (retry["attempt"], retry["term"], retry["sequence"]) == (3, 4, 5)
     assert (retry["last_outcome"], retry["last_status"]) == ("http_5xx", 503)
+    assert (retry["first_attempt_at"], retry["last_attempt_at"]) == (NOW, NOW + 1)
+    again = read_parked(1, replace(record, headers=out.headers))
+    assert isinstance(again, Parked)
+    assert again.last_attempt_at == NOW + 1
     assert window.key == WINDOW_KEY
 
 

@@ -327,6 +327,7 @@ async def test_a_stop_counts_what_it_cuts_as_cancelled(started: Started) -> None
     (attempt,) = bench.log.of(NAMES.attempts)
     assert attempt.value is not None
     assert b'"outcome":"cancelled"' in attempt.value
+    assert bench.attempts.told == [(0, Outcome.CANCELLED)]
     assert bench.log.windows[-1].w == 0
     assert not bench.registry.is_disowned, "a disable under way still needs the table"
 

@@ -139,6 +139,7 @@ def parked(park: Park, offset: int, *, appended_at: int = NOW, term: int = 1) ->
         park.first_attempt_at,
         park.last_outcome,
         park.last_status,
+        park.last_attempt_at,
     )
 
 

@@ -167,6 +167,17 @@ def test_a_success_that_asks_for_disabling_counts() -> None:
     assert made.next_start(NOW) is None
 
 
+def test_a_failure_that_asks_for_disabling_promises_no_next_attempt() -> None:
+    """Its delivery is parked, but the subscription is about to be disabled: none will come."""
+    made = machine()
+    feed(made, delivery(0))
+
+    end(made, start(made), Outcome.HTTP_5XX, status=500, wants_disable=True)
+    (logged,) = outputs(tick(made), AttemptLog)
+
+    assert logged.next_attempt_at is None
+
+
 @pytest.mark.parametrize("status", [429, 503])
 def test_retry_after_is_never_shortened(status: int) -> None:
     """The later of schedule and wish is due."""

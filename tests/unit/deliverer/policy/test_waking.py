@@ -122,14 +122,18 @@ def test_a_due_retry_that_is_too_old_is_a_dead_letter() -> None:
         registry = Registry(s=STRICT)
         made = machine(registry)
         feed(made, delivery(0), delivery(1))
-        read_back(made, failing(made))
+        head = failing(made)
+        started_at = head.first_attempt_at
+        read_back(made, head)
         registry["s"] = msgspec.structs.replace(STRICT, status=status)
         made.registry_changed("s", NOW)
 
         made.wake(NOW + DAY + 1)
         letters = outputs(tick(made), DeadLetter)
 
-        assert [(o.reason, o.attempts) for o in letters] == [(DeadLetterReason.EXPIRED, 1)]
+        assert [(o.reason, o.attempts, o.last_attempt_at) for o in letters] == [
+            (DeadLetterReason.EXPIRED, 1, started_at)
+        ]
         assert made.view.lanes_by_state()["held"] == 0
 
 
