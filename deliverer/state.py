@@ -1,15 +1,13 @@
 """Read what a partition's former owner committed (PROTOCOL: takeover, steps 3 and 4; C5)."""
 
-import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Callable, Sequence
+from contextlib import AbstractAsyncContextManager
 
 import msgspec
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
-from aiokafka.errors import KafkaError
 
-from chassis.kafka import KafkaUnavailable, retire, start
+from chassis.lookups import group_offset, opened
 from deliverer.policy.items import Extent, LaneState, RecoveredState, WindowState
 from deliverer.policy.machine import StateRefused
 from schemas.lane_state import (
@@ -22,7 +20,6 @@ from schemas.lane_state import (
 
 READ_S_MAX = 30.0
 POLL_MS = 200
-CLOSE_S_MAX = 2.0
 
 
 class CommittedState(msgspec.Struct, frozen=True, kw_only=True):
@@ -84,18 +81,8 @@ class StateReader:
             window, _ = await self._lanes(consumer, partition)
         return None if window is None else (window.term, window.tick)
 
-    @asynccontextmanager
-    async def _consumer(self) -> AsyncIterator[AIOKafkaConsumer]:
-        consumer = self._make_consumer()
-        try:
-            async with asyncio.timeout(READ_S_MAX):
-                await start(consumer)
-                yield consumer
-        except (KafkaError, OSError, RuntimeError, TimeoutError) as fault:
-            # RuntimeError: what uvloop raises where aiokafka expects an OSError.
-            raise KafkaUnavailable(f"state not read: {type(fault).__name__}") from fault
-        finally:
-            await retire(consumer, timeout_s=CLOSE_S_MAX)
+    def _consumer(self) -> AbstractAsyncContextManager[AIOKafkaConsumer]:
+        return opened(self._make_consumer(), what="state", timeout_s=READ_S_MAX)
 
     async def _lanes(
         self, consumer: AIOKafkaConsumer, partition: int
@@ -120,18 +107,9 @@ class StateReader:
         return [Extent(beginnings[tp], ends[tp]) for tp in tps]
 
     async def _has_group_offset(self, partition: int) -> bool:
-        tp = TopicPartition(self._deliveries_topic, partition)
-        admin = self._make_admin()
-        try:
-            async with asyncio.timeout(READ_S_MAX):
-                await start(admin)
-                offsets = await admin.list_consumer_group_offsets(self._group, partitions=[tp])
-        except (KafkaError, OSError, RuntimeError, TimeoutError) as fault:
-            raise KafkaUnavailable(f"group offset not read: {type(fault).__name__}") from fault
-        finally:
-            await retire(admin, timeout_s=CLOSE_S_MAX)
-        found = offsets.get(tp)
-        return found is not None and found.offset >= 0
+        place = TopicPartition(self._deliveries_topic, partition)
+        found = await group_offset(self._make_admin(), self._group, place, timeout_s=READ_S_MAX)
+        return found is not None
 
 
 def decode_state(

@@ -5,21 +5,18 @@ read forwards only. So it is read in spans that go back from the committed offse
 what the spans before it weighed, until a bound is reached.
 """
 
-import asyncio
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
 
 import msgspec
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
-from aiokafka.errors import KafkaError
 from structlog.typing import FilteringBoundLogger
 
-from chassis.kafka import KafkaUnavailable, retire, start
+from chassis.lookups import group_offset, opened
 from fanout.plan import Fingerprint, Received
 
 READ_S_MAX = 60.0
-CLOSE_S_MAX = 2.0
 POLL_MS = 200
 POLL_RECORDS = 500
 SPAN_FIRST = 256
@@ -108,30 +105,10 @@ class EventLog:
 
     async def _committed(self, partition: int) -> int | None:
         place = TopicPartition(self._topic, partition)
-        admin = self._make_admin()
-        try:
-            async with asyncio.timeout(READ_S_MAX):
-                await start(admin)
-                found = await admin.list_consumer_group_offsets(self._group, partitions=[place])
-        except (KafkaError, OSError, RuntimeError, TimeoutError) as fault:
-            raise KafkaUnavailable(f"group offset not read: {fault!r}") from fault
-        finally:
-            await retire(admin, timeout_s=CLOSE_S_MAX)
-        offset = -1 if place not in found else int(found[place].offset)
-        return None if offset < 0 else offset
+        return await group_offset(self._make_admin(), self._group, place, timeout_s=READ_S_MAX)
 
-    @asynccontextmanager
-    async def _reader(self) -> AsyncIterator[AIOKafkaConsumer]:
-        reader = self._make_consumer()
-        try:
-            async with asyncio.timeout(READ_S_MAX):
-                await start(reader)
-                yield reader
-        except (KafkaError, OSError, RuntimeError, TimeoutError) as fault:
-            # RuntimeError: uvloop's answer to a closed transport, where aiokafka expects OSError.
-            raise KafkaUnavailable(f"{self._topic} not read: {fault!r}") from fault
-        finally:
-            await retire(reader, timeout_s=CLOSE_S_MAX)
+    def _reader(self) -> AbstractAsyncContextManager[AIOKafkaConsumer]:
+        return opened(self._make_consumer(), what=self._topic, timeout_s=READ_S_MAX)
 
     async def _first_since(
         self, reader: AIOKafkaConsumer, partition: int, since_ms: int, upto: int

@@ -50,6 +50,7 @@ async def commit(settings: KafkaSettings, prefix: str) -> AsyncIterator[Commit]:
 
     async def append(records: Sequence[Record]) -> None:
         await writer.commit(records)
+        await writer.claim()  # markers follow a commit's answer; a claim waits for them
 
     yield append
     await writer.retire()
