@@ -26,7 +26,8 @@ from bench.stand import Feeder, Machine, Stand
 from bench.workload import FIRST_EPOCH, Subscriber, spread_names
 from chassis.clock import SystemClock
 from chassis.kafka import Record
-from hooklane.embedded_kafka import EmbeddedKafka, EmbeddedKafkaError, free_ports
+from hooklane.embedded_kafka import EmbeddedKafka, EmbeddedKafkaError
+from hooklane.kafka_properties import free_ports
 from schemas.delivery import DELIVERY_HEADER, DeliveryEnvelope, decode_delivery, encode_delivery
 
 RESULTS = Path(__file__).with_name("lanes.json")

@@ -17,7 +17,8 @@ from chassis.kafka import Record
 from chassis.settings import KafkaSettings
 from hooklane import surroundings, topics_command
 from hooklane.dev.plan import SERVICES, StackPlan, service_command, service_environment
-from hooklane.embedded_kafka import EmbeddedKafka, free_ports
+from hooklane.embedded_kafka import EmbeddedKafka
+from hooklane.kafka_properties import free_ports
 from schemas.topics import partition_of, topic_name
 
 READY_S = 60.0

@@ -10,7 +10,6 @@ import os
 import re
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -25,15 +24,16 @@ from hooklane.broker_probe import NotYet, probe
 from hooklane.guard import Guard
 from hooklane.java import JavaMissing, find_java
 from hooklane.kafka_jars import JarsMissing, classpath
+from hooklane.kafka_properties import HOST, Place, free_ports, server_properties
 
-HOST = "127.0.0.1"
 START_TIMEOUT_S = 90.0
 STOP_TIMEOUT_S = 15.0
 PROBE_TIMEOUT_S = 5.0
 PROBE_PAUSE_S = 0.1
 LOG_BYTES_MAX = 1024 * 1024
 PORT_TRIES = 3
-JAVA_OPTIONS = ("-Xms64m", "-Xmx512m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1")
+HEAP_MIB = 512
+JAVA_OPTIONS = ("-Xms64m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1")
 SIMPLE_LOGGER = (
     "-Dorg.slf4j.simpleLogger.showDateTime=true",
     "-Dorg.slf4j.simpleLogger.dateTimeFormat=yyyy-MM-dd'T'HH:mm:ss.SSSXXX",
@@ -54,46 +54,6 @@ def report_to_stderr(line: str) -> None:
     print(line, file=sys.stderr, flush=True)
 
 
-def server_properties(
-    *, data: Path, port: int, controller_port: int, extra: Mapping[str, str] | None = None
-) -> dict[str, str]:
-    """Return the node's settings: one replica of everything, quick to start, small."""
-    return {
-        "process.roles": "broker,controller",
-        "node.id": "1",
-        "controller.quorum.bootstrap.servers": f"{HOST}:{controller_port}",
-        "controller.listener.names": "CONTROLLER",
-        "listeners": f"PLAINTEXT://{HOST}:{port},CONTROLLER://{HOST}:{controller_port}",
-        "advertised.listeners": f"PLAINTEXT://{HOST}:{port}",
-        "listener.security.protocol.map": "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT",
-        "inter.broker.listener.name": "PLAINTEXT",
-        "log.dirs": str(data),
-        "auto.create.topics.enable": "false",
-        "group.initial.rebalance.delay.ms": "0",
-        "offsets.topic.replication.factor": "1",
-        "offsets.topic.num.partitions": "4",
-        "transaction.state.log.replication.factor": "1",
-        "transaction.state.log.min.isr": "1",
-        "transaction.state.log.num.partitions": "4",
-        "share.coordinator.state.topic.replication.factor": "1",
-        "share.coordinator.state.topic.min.isr": "1",
-        "num.network.threads": "2",
-        "num.io.threads": "4",
-        "log.cleaner.dedupe.buffer.size": str(16 * 1024 * 1024),
-        "log.index.size.max.bytes": str(1024 * 1024),
-        **(extra or {}),
-    }
-
-
-def free_ports(count: int) -> list[int]:
-    """Return loopback ports that were free a moment ago, all different."""
-    with contextlib.ExitStack() as held:
-        sockets = [held.enter_context(socket.socket()) for _ in range(count)]
-        for one in sockets:
-            one.bind((HOST, 0))
-        return [int(one.getsockname()[1]) for one in sockets]
-
-
 class EmbeddedKafka:
     """The node and its process; port and data stay the same over restarts."""
 
@@ -103,15 +63,22 @@ class EmbeddedKafka:
         folder: Path | None = None,
         keep: bool = False,
         extra: Mapping[str, str] | None = None,
+        place: Place | None = None,
+        heap_mib: int = HEAP_MIB,
         variables: Mapping[str, str] | None = None,
         report: Callable[[str], None] = report_to_stderr,
         monotonic: Callable[[], float] = time.monotonic,
         start_timeout_s: float = START_TIMEOUT_S,
     ) -> None:
-        """Nothing runs yet; `extra` overrides server properties."""
+        """Nothing runs yet; `extra` overrides server properties.
+
+        `place` makes it one of a cluster, whose nodes wait for each other: start them in parallel.
+        """
         self._given_folder = folder
         self._keep = keep
-        self._extra = dict(extra or {})
+        self._place = place
+        self._heap_mib = heap_mib
+        self._extra = ({} if place is None else place.properties()) | dict(extra or {})
         self._variables = surroundings.environ() if variables is None else variables
         self._report = report
         self._monotonic = monotonic
@@ -261,7 +228,7 @@ class EmbeddedKafka:
         if not self._keep:
             self._guard.watch_folder(self._folder)
         logging = (*SIMPLE_LOGGER, *_log4j_options(self._variables, self._folder))
-        self._command = [str(java), *JAVA_OPTIONS, *logging, "-cp", jars]
+        self._command = [str(java), f"-Xmx{self._heap_mib}m", *JAVA_OPTIONS, *logging, "-cp", jars]
 
     def _is_kept_folder(self) -> bool:
         """Take the port of a folder that was kept; False when there is nothing in it."""
@@ -277,6 +244,8 @@ class EmbeddedKafka:
 
     def _format(self) -> None:
         self._port, controller_port = free_ports(2)
+        if self._place is not None:
+            self._port = self._place.port
         data = self.folder / "data"
         shutil.rmtree(data, ignore_errors=True)
         properties = server_properties(
@@ -284,8 +253,9 @@ class EmbeddedKafka:
         )
         config = self.folder / "server.properties"
         config.write_text("".join(f"{k}={v}\n" for k, v in properties.items()), encoding="utf-8")
-        cluster = "aG9va2xhbmUtZGV2LTEyMw"  # any 16 bytes in base64; one node, one cluster
-        arguments = ["kafka.tools.StorageTool", "format", "--standalone", "-t", cluster]
+        cluster = "aG9va2xhbmUtZGV2LTEyMw"  # any 16 bytes in base64
+        arguments = ["kafka.tools.StorageTool", "format", "-t", cluster]
+        arguments += ["--standalone"] if self._place is None else []
         try:
             done = subprocess.run(
                 [*self._command, *arguments, "-c", str(config)],

@@ -26,9 +26,10 @@ from hooklane.dev.plan import (
     service_environment,
 )
 from hooklane.dev.processes import Services
-from hooklane.embedded_kafka import EmbeddedKafka, EmbeddedKafkaError, free_ports
+from hooklane.embedded_kafka import EmbeddedKafka, EmbeddedKafkaError
 from hooklane.exits import FAILURE, INTERRUPTED, OK, CommandFailed
 from hooklane.guard import Guard
+from hooklane.kafka_properties import free_ports
 from hooklane.output import BOLD, Paint, has_color, report
 from hooklane.receiver import Arrival, Receiver, describe
 from hooklane.signature import Verified, secret_bytes

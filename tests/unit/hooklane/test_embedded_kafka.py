@@ -5,33 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from hooklane import embedded_kafka
 from hooklane.embedded_kafka import EmbeddedKafka, EmbeddedKafkaError, report_to_stderr
-
-
-def test_one_node_can_hold_every_internal_topic() -> None:
-    """With one broker every replication factor and minimum of in-sync replicas is 1."""
-    properties = embedded_kafka.server_properties(data=Path("/d"), port=1, controller_port=2)
-
-    factors = {v for k, v in properties.items() if k.endswith(("replication.factor", "min.isr"))}
-
-    assert factors == {"1"}
-    assert properties["auto.create.topics.enable"] == "false"
-    assert "0.0.0.0" not in str(properties)
-
-
-def test_given_properties_win() -> None:
-    """A fault test may tune the broker."""
-    properties = embedded_kafka.server_properties(
-        data=Path("/d"), port=1, controller_port=2, extra={"num.io.threads": "1"}
-    )
-
-    assert properties["num.io.threads"] == "1"
-
-
-def test_free_ports_differ() -> None:
-    """Ports are chosen while all of them are held."""
-    assert len(set(embedded_kafka.free_ports(20))) == 20
 
 
 def test_what_is_missing_is_the_error(tmp_path: Path) -> None:

@@ -10,9 +10,9 @@ from aiohttp import web
 
 from hooklane.dev.plan import SERVICES, StackPlan
 from hooklane.dev.processes import Services
-from hooklane.embedded_kafka import free_ports
 from hooklane.exits import CommandFailed
 from hooklane.guard import Guard
+from hooklane.kafka_properties import free_ports
 
 WAITS = "import sys, signal; print('up', flush=True); signal.sigwait([signal.SIGTERM])"
 ENDS = "print('cannot go on', flush=True); raise SystemExit(4)"

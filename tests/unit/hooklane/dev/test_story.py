@@ -7,8 +7,8 @@ from aiohttp import web
 
 from hooklane.dev.plan import StackPlan
 from hooklane.dev.story import Published, tell
-from hooklane.embedded_kafka import free_ports
 from hooklane.exits import FAILURE, NETWORK, CommandFailed
+from hooklane.kafka_properties import free_ports
 
 SUBSCRIPTIONS = "/v1/subscribers/acme/subscriptions"
 
