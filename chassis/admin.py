@@ -2,27 +2,24 @@
 
 `/livez` says only that the event loop turns: Kafka is never part of it, a broker outage must not
 cause a restart storm. `/readyz` runs the named checks of the service; owning no partition is ready
-(a standby). `/metrics` is rendered in a thread and kept for a second, so that scrapes cannot stop
-the loop. Not for the API of a service.
+(a standby). `/metrics` is rendered in slices and kept for a second, so that scrapes cannot stop the
+loop. Not for the API of a service.
 """
 
-import asyncio
 from collections.abc import Callable, Mapping
 
 import orjson
 from aiohttp import web
 from prometheus_client import CollectorRegistry
-from prometheus_client.exposition import choose_encoder
 
 from chassis.clock import Clock, SystemClock
+from chassis.exposition import MetricsPages
 from chassis.refusal import StartRefused
 from chassis.settings import AdminSettings
 
 Check = Callable[[], bool | str]
 """True = fine; False or a text (the reason) = not ready. Quick and without I/O."""
 
-METRICS_KEPT_S = 1.0
-ACCEPT_KINDS_MAX = 8
 _STARTING = "starting"
 _RUNNING = "running"
 
@@ -40,7 +37,7 @@ class AdminServer:
     ) -> None:
         self._settings = settings
         self._checks = dict(checks)
-        self._pages = _MetricsPages(registry, clock or SystemClock())
+        self._pages = MetricsPages(registry, clock or SystemClock())
         self._state = _STARTING
         self._runner: web.AppRunner | None = None
 
@@ -57,9 +54,9 @@ class AdminServer:
         """Whether all has started and nothing drains yet; the checks are asked per request."""
         return self._state == _RUNNING
 
-    def add_check(self, name: str, check: Check) -> None:
-        """Name one more condition of readiness."""
-        self._checks[name] = check
+    def add_checks(self, checks: Mapping[str, Check]) -> None:
+        """Name more conditions of readiness."""
+        self._checks.update(checks)
 
     def set_ready(self, is_ready: bool) -> None:
         """Switch readiness as a whole: on when all has started, off before the drain."""
@@ -123,25 +120,3 @@ def _run(check: Check) -> bool | str:
         return check()
     except Exception as error:  # noqa: BLE001 - a broken check is "not ready", never a broken probe
         return f"the check failed: {type(error).__name__}"
-
-
-class _MetricsPages:
-    """Render in a thread, at most once per second and content type."""
-
-    def __init__(self, registry: CollectorRegistry, clock: Clock) -> None:
-        self._registry = registry
-        self._clock = clock
-        self._kept: dict[str, tuple[float, bytes]] = {}
-        self._lock = asyncio.Lock()
-
-    async def page(self, accept: str) -> tuple[bytes, str]:
-        encode, content_type = choose_encoder(accept)
-        async with self._lock:
-            kept = self._kept.get(content_type)
-            if kept is not None and self._clock.monotonic() - kept[0] < METRICS_KEPT_S:
-                return kept[1], content_type
-            body = await asyncio.to_thread(encode, self._registry)
-            if len(self._kept) >= ACCEPT_KINDS_MAX:
-                self._kept.clear()
-            self._kept[content_type] = (self._clock.monotonic(), body)
-            return body, content_type

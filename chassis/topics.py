@@ -13,7 +13,12 @@ from typing import Literal, Protocol, TypeVar
 
 from aiokafka.admin import NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
-from aiokafka.errors import KafkaError, TopicAlreadyExistsError, for_code
+from aiokafka.errors import (
+    KafkaError,
+    TopicAlreadyExistsError,
+    UnknownTopicOrPartitionError,
+    for_code,
+)
 
 from chassis.kafka import KafkaUnavailable
 from chassis.refusal import StartRefused
@@ -35,6 +40,10 @@ What = Literal["missing", "partitions", "replication", "config"]
 
 class TopicsWrong(StartRefused):
     """The topics are not those this service may run on."""
+
+
+class TopicsMissing(Exception):
+    """Some topics do not exist yet, or this user may not see them; waiting may help."""
 
 
 class TopicRefused(StartRefused):
@@ -148,19 +157,30 @@ async def create_missing(admin: TopicAdmin, plans: Iterable[TopicPlanLike]) -> l
 
 
 async def verify(admin: TopicAdmin, plans: Iterable[TopicPlanLike]) -> None:
-    """Return if the cluster is as planned; else raise TopicsWrong with one line of advice."""
+    """Return if the cluster is as planned; the error has one line of advice.
+
+    Raises TopicsMissing when somebody only has to create topics, TopicsWrong when some exist that a
+    service must not run on.
+    """
     differences = [difference for difference in await inspect(admin, plans) if difference.is_fatal]
     if not differences:
         return
+    wrong = [difference for difference in differences if difference.what != "missing"]
+    if wrong:
+        raise TopicsWrong(f"{_summary(wrong)}; {_advice(wrong)}")
+    raise TopicsMissing(
+        f"{_summary(differences)}; run `hooklane topics apply`, "
+        "or permit this user to describe them"
+    )
+
+
+def _summary(differences: Sequence[Difference]) -> str:
     shown = ", ".join(map(str, differences[:SHOWN_MAX]))
-    if len(differences) > SHOWN_MAX:
-        shown += f" and {len(differences) - SHOWN_MAX} more"
-    raise TopicsWrong(f"{shown}; {_advice(differences)}")
+    more = len(differences) - SHOWN_MAX
+    return f"{shown} and {more} more" if more > 0 else shown
 
 
 def _advice(differences: Sequence[Difference]) -> str:
-    if all(difference.what == "missing" for difference in differences):
-        return "run `hooklane topics apply`"
     if any(difference.what == "partitions" for difference in differences):
         return (
             "check HOOKLANE_TOPICS__PREFIX and HOOKLANE_TOPICS__PARTITIONS (`hooklane topics plan`)"
@@ -213,6 +233,8 @@ async def _configs(admin: TopicAdmin, names: Sequence[str]) -> dict[str, dict[st
     found: dict[str, dict[str, str | None]] = {}
     for answer in await _ask(admin.describe_configs(resources)):
         for code, message, _kind, name, entries in getattr(answer, "resources", ()):
+            if for_code(code) is UnknownTopicOrPartitionError:  # it is being made or deleted
+                raise KafkaUnavailable(f"not every broker knows topic {name}")
             if code:
                 reason = message or for_code(code).__name__
                 raise TopicRefused(f"cannot read the settings of topic {name}: {reason}")

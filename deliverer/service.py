@@ -80,12 +80,13 @@ async def build(settings: DelivererSettings) -> Sequence[Component]:
         make_worker=lambda partition, group: PartitionWorker(partition, parts, group),
         drain_s=settings.deliverer.drain_s,
     )
+    gate = _gate(settings, clock, instruments)
+    admin = _admin(settings, instruments, reading.table, membership)
+    admin.add_checks(gate.checks())
     return [
-        _admin(settings, instruments, reading.table, membership),
+        admin,
         LoopLag(instruments, clock=clock),
-        Preconditions(
-            settings.kafka, _plans(settings), client_id=f"{CLIENT_ID}-start", log=logs.get(NAME)
-        ),
+        gate,
         RegistryReader(reading.table, reading.writer, reading.disabler),
         Sending(sender),
         delays,
@@ -276,6 +277,19 @@ def _admin(
         "registry": is_registry_fresh,
     }
     return AdminServer(settings.admin, checks=checks, registry=instruments)
+
+
+def _gate(
+    settings: DelivererSettings, clock: Clock, instruments: CollectorRegistry
+) -> Preconditions:
+    return Preconditions(
+        settings.kafka,
+        _plans(settings),
+        client_id=f"{CLIENT_ID}-start",
+        log=logs.get(NAME),
+        clock=clock,
+        instruments=instruments,
+    )
 
 
 def _plans(settings: DelivererSettings) -> list[TopicPlan]:

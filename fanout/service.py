@@ -138,12 +138,20 @@ def build(settings: FanoutSettings) -> Sequence[Component]:
         registry_records=lambda: float(actors.table.records),
         registry_lag_s=actors.table.seconds_since_fetch,
     )
+    gate = Preconditions(
+        settings.kafka,
+        _plans(settings),
+        client_id=f"{CLIENT_ID}-start",
+        log=logs.get(NAME),
+        clock=clock,
+        instruments=instruments,
+    )
+    admin = _admin(settings, instruments, actors)
+    admin.add_checks(gate.checks())
     return [
-        _admin(settings, instruments, actors),
+        admin,
         LoopLag(instruments, clock=clock),
-        Preconditions(
-            settings.kafka, _plans(settings), client_id=f"{CLIENT_ID}-start", log=logs.get(NAME)
-        ),
+        gate,
         Reading([actors.table, lag]),
         Membership(actors.ownership),
     ]

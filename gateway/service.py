@@ -78,11 +78,21 @@ def build(settings: GatewaySettings) -> Sequence[Component]:
         clock=clock,
         log=log,
     )
+    gate = Preconditions(
+        settings.kafka,
+        _plans(settings),
+        client_id=_CLIENT_ID,
+        log=log,
+        clock=clock,
+        instruments=instruments,
+    )
+    admin = _admin(settings, instruments, table, publisher)
+    admin.add_checks(gate.checks())
     http = settings.gateway
     return [
-        _admin(settings, instruments, table, publisher),
+        admin,
         LoopLag(instruments, clock=clock),
-        Preconditions(settings.kafka, _plans(settings), client_id=_CLIENT_ID, log=log),
+        gate,
         RegistryReader(table, writer, partitions=settings.topics.partitions),
         publisher,
         HttpServer(app, host=http.host, port=http.port, keepalive_s=http.keepalive_s),

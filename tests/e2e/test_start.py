@@ -1,11 +1,12 @@
 """Starting: what is wrong is said in one line; what is merely late is waited for."""
 
 import signal
+from pathlib import Path
 
 import pytest
 
 from tests.conftest import Broker
-from tests.e2e.stack import SERVICES, Stack, eventually, free_port
+from tests.e2e.stack import SERVICES, Service, Stack, eventually, free_port
 
 pytestmark = [pytest.mark.kafka, pytest.mark.timeout(180)]
 
@@ -40,14 +41,30 @@ async def test_a_mistyped_variable_is_refused(stack: Stack, name: str) -> None:
     assert "secret-value" not in line
 
 
-@pytest.mark.parametrize("name", SERVICES)
-async def test_missing_topics_are_refused(
-    kafka: Broker, prefix: str, stack: Stack, name: str
-) -> None:
-    """Without its topics a service says which command makes them."""
-    line = await _refusal(stack, name, HOOKLANE_TOPICS__PREFIX=f"{prefix}-none")
+async def test_missing_topics_are_waited_for(kafka: Broker, prefix: str, tmp_path: Path) -> None:
+    """`helm install` starts the services before the Job made the topics: one line each, no exit."""
+    stack = Stack(kafka.bootstrap_servers, prefix, tmp_path)
+    try:
+        services = [await stack.spawn(name) for name in SERVICES]
+        for service in services:
+            await _says(service, "kafka.topics_missing")
+        assert not any([await service.is_ready(stack.session) for service in services])
 
-    assert "hooklane topics apply" in line
+        await stack.topics()
+        await stack.ready(*services)
+        logs = [service.log.read_text() for service in services]
+    finally:
+        await stack.stop()
+
+    assert [log.count("kafka.topics_missing") for log in logs] == [1, 1, 1]
+    assert all("hooklane topics apply" in log for log in logs)
+
+
+async def _says(service: Service, event: str) -> None:
+    async def has_said_so() -> bool:
+        return event in service.log.read_text()
+
+    await eventually(has_said_so, within_s=30, what=f"{event} of {service.name}")
 
 
 async def test_a_wrong_partition_count_is_refused(stack: Stack) -> None:

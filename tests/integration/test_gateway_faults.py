@@ -155,14 +155,6 @@ async def test_wrong_settings_refuse_the_start_in_one_line(
     assert (code, variable in line, "tooshort" in line) == (4, True, False)
 
 
-async def test_missing_topics_refuse_the_start_with_what_to_do(kafka: Broker, prefix: str) -> None:
-    """Auto-created ones would have the wrong policies."""
-    code, output = await refusal_of(World(kafka.bootstrap_servers, prefix).environ())
-
-    assert code == 4
-    assert sum("hooklane topics apply" in line for line in output.splitlines()) == 1
-
-
 async def test_sigterm_answers_what_was_taken_and_exits_0(kafka: Broker, prefix: str) -> None:
     """Every 202 is in the topic, however the end falls into the load."""
     world = World(kafka.bootstrap_servers, prefix)

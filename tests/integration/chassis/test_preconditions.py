@@ -1,11 +1,16 @@
 """The gate before every service, against a real Kafka."""
 
+import asyncio
 from dataclasses import dataclass, field
 
 import pytest
+import structlog
+from prometheus_client import CollectorRegistry
+from structlog.testing import CapturingLogger
 
 from chassis import kafka as clients
 from chassis import logs
+from chassis.clock import SystemClock
 from chassis.lifecycle import Component
 from chassis.preconditions import Preconditions
 from chassis.settings import KafkaSettings
@@ -32,28 +37,82 @@ def settings(kafka: object) -> KafkaSettings:
     return KafkaSettings.model_validate({"bootstrap_servers": servers})
 
 
-def _gate(settings: KafkaSettings, *plans: Plan) -> Preconditions:
-    return Preconditions(settings, plans, client_id="test", log=logs.get("test"))
+def _gate(
+    settings: KafkaSettings, *plans: Plan, instruments: CollectorRegistry | None = None
+) -> Preconditions:
+    return Preconditions(
+        settings,
+        plans,
+        client_id="test",
+        log=logs.get("test"),
+        clock=SystemClock(),
+        instruments=instruments or CollectorRegistry(),
+    )
 
 
-async def test_missing_topics_keep_the_service_from_starting(
-    settings: KafkaSettings, prefix: str
-) -> None:
-    """And the check itself does not create them."""
-    plan = Plan(f"{prefix}.events")
+async def _create(settings: KafkaSettings, *plans: Plan) -> None:
+    client = clients.admin(settings, client_id="test")
+    await clients.start(client)
+    await create_missing(client, plans)
+    await clients.retire(client)
 
-    for _ in range(2):
-        with pytest.raises(TopicsWrong, match=f"{prefix}.events is missing; run `hooklane topics"):
-            await _gate(settings, plan).start()
+
+class Lines(CapturingLogger):
+    """Keep what is said, and tell when something was."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.said: list[str] = []
+        self.heard = asyncio.Event()
+
+    def warning(self, **fields: object) -> None:
+        """Keep a warning."""
+        self.said.append(f"{fields['event']} {fields['problem']}")
+        self.heard.set()
+
+    def info(self, **fields: object) -> None:
+        """Keep an information."""
+        self.said.append(str(fields["event"]))
+
+
+async def test_missing_topics_are_waited_for(settings: KafkaSettings, prefix: str) -> None:
+    """One line says what to run, readiness says it too; it goes on as soon as they are there."""
+    plan, instruments, lines = Plan(f"{prefix}.events"), CollectorRegistry(), Lines()
+    gate = _gate(settings, plan, instruments=instruments)
+    gate._log = structlog.wrap_logger(
+        lines, processors=[], wrapper_class=structlog.make_filtering_bound_logger(0)
+    )
+
+    starting = asyncio.create_task(gate.start())
+    async with asyncio.timeout(30):
+        await lines.heard.wait()
+        waiting = instruments.get_sample_value("hooklane_start_waiting", {"on": "topics"})
+        (reason,) = [check() for check in gate.checks().values()]
+        await _create(settings, plan)
+        await starting
+    (opened,) = [check() for check in gate.checks().values()]
+
+    text = (
+        f"{plan.name} is missing; run `hooklane topics apply`, or permit this user to describe them"
+    )
+    assert lines.said == [f"kafka.topics_missing {text}", "kafka.topics_found"]
+    assert (waiting, reason, opened) == (1, text, True)
+    assert instruments.get_sample_value("hooklane_start_waiting", {"on": "topics"}) == 0
+
+
+async def test_wrong_topics_are_refused(settings: KafkaSettings, prefix: str) -> None:
+    """Waiting does not mend a wrong partition count."""
+    await _create(settings, Plan(f"{prefix}.events", partitions=2))
+
+    with pytest.raises(TopicsWrong, match=f"{prefix}.events has partitions 2 instead of 1"):
+        async with asyncio.timeout(30):
+            await _gate(settings, Plan(f"{prefix}.events")).start()
 
 
 async def test_topics_as_planned_let_it_start(settings: KafkaSettings, prefix: str) -> None:
     """The ordinary case ends by itself."""
     plan = Plan(f"{prefix}.events")
-    client = clients.admin(settings, client_id="test")
-    await clients.start(client)
-    await create_missing(client, [plan])
-    await clients.retire(client)
+    await _create(settings, plan)
 
     await _gate(settings, plan).start()
 
@@ -65,8 +124,3 @@ class TestPreconditionsLife(LifecycleContract):
     def component(self, settings: KafkaSettings) -> Component:
         """Give a gate that opens."""
         return _gate(settings)
-
-    @pytest.fixture
-    def failing(self, settings: KafkaSettings, prefix: str) -> Component:
-        """Give a gate that refuses."""
-        return _gate(settings, Plan(f"{prefix}.absent"))

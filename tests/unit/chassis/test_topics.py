@@ -14,13 +14,14 @@ from chassis.lifecycle import StartRefused
 from chassis.topics import (
     Difference,
     TopicRefused,
+    TopicsMissing,
     TopicsWrong,
     create_missing,
     inspect,
     verify,
 )
 
-ALREADY_EXISTS, POLICY_VIOLATION, NOT_AUTHORIZED = 36, 44, 29
+ALREADY_EXISTS, POLICY_VIOLATION, NOT_AUTHORIZED, UNKNOWN_TOPIC = 36, 44, 29, 3
 
 
 @dataclass(frozen=True)
@@ -168,17 +169,32 @@ async def test_only_what_loses_or_misplaces_records_is_fatal(
         await verify(admin, plans)
 
 
-async def test_missing_topics_are_refused_with_the_command_that_makes_them() -> None:
-    """One line, however many are missing."""
+async def test_missing_topics_come_with_the_command_that_makes_them() -> None:
+    """One line, however many are missing; no reason to refuse, somebody may be creating them."""
     plans = [Plan(f"p.{number}") for number in range(5)]
 
-    with pytest.raises(TopicsWrong) as caught:
+    with pytest.raises(TopicsMissing) as caught:
         await verify(FakeAdmin(), plans)
 
-    assert isinstance(caught.value, StartRefused)
+    assert not isinstance(caught.value, StartRefused)
     assert str(caught.value) == (
-        "p.0 is missing, p.1 is missing, p.2 is missing and 2 more; run `hooklane topics apply`"
+        "p.0 is missing, p.1 is missing, p.2 is missing and 2 more; run `hooklane topics apply`, "
+        "or permit this user to describe them"
     )
+
+
+async def test_a_wrong_topic_is_refused_although_others_are_missing() -> None:
+    """Waiting does not mend it, so it is named alone."""
+    plans = [Plan("p.absent"), Plan("p.x")]
+
+    with pytest.raises(TopicsWrong, match=r"^p\.x has partitions 12 instead of 2;"):
+        await verify(FakeAdmin(Plan("p.x", partitions=12)), plans)
+
+
+async def test_a_topic_that_only_some_brokers_know_is_asked_for_again() -> None:
+    """While it is being created, the next broker may not have heard of it."""
+    with pytest.raises(KafkaUnavailable, match=r"not every broker knows topic p\.events"):
+        await verify(FakeAdmin(EVENTS, describe_error=UNKNOWN_TOPIC), [EVENTS])
 
 
 async def test_another_partition_count_points_at_the_settings() -> None:
