@@ -22,6 +22,8 @@ KEY_BYTES = 32
 NONCE_BYTES = 12
 TAG_BYTES = 16
 FIXED_BYTES = 2
+_HEAD_CHARS = 48
+"""Base64 of 36 bytes, which hold the longest head."""
 _KEY_ID = re.compile(r"[A-Za-z0-9_-]{1,32}", re.ASCII)
 
 
@@ -68,7 +70,13 @@ class Vault:
         except InvalidTag:
             raise Tampered("a sealed value does not belong to its record") from None
 
-    def key_id(self, blob: bytes) -> str:
+    @property
+    def key_ids(self) -> frozenset[str]:
+        """The ids of all keys that open here."""
+        return frozenset(self._ciphers)
+
+    @staticmethod
+    def key_id(blob: bytes) -> str:
         """Name the key a blob is sealed with: rotation seals again what is not `primary`."""
         if len(blob) < FIXED_BYTES or blob[0] != VERSION:
             raise Tampered("not a sealed value of a known version")
@@ -84,6 +92,21 @@ class Vault:
     def primary(self) -> str:
         """The id of the key that seals."""
         return self._primary
+
+
+def sealing_key(text: str) -> str | None:
+    """Name the key that the base64 of a blob is sealed with, from its first bytes alone.
+
+    None for what is no blob. Cheap, for whoever looks at all that there is.
+    """
+    try:
+        head = base64.b64decode(text[:_HEAD_CHARS], validate=True)
+    except (binascii.Error, ValueError):
+        return None
+    if len(head) < FIXED_BYTES or head[0] != VERSION:
+        return None
+    key_id = head[FIXED_BYTES : FIXED_BYTES + head[1]].decode("ascii", "replace")
+    return key_id if _KEY_ID.fullmatch(key_id) else None
 
 
 def _head(key_id: str) -> bytes:

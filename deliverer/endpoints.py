@@ -8,13 +8,15 @@ bounded cache, so a process that owns 100,000 subscriptions does not hold 100,00
 import base64
 import re
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from functools import lru_cache
+from typing import Literal
 
 import msgspec
 from structlog.typing import FilteringBoundLogger
 
-from chassis.vault import Tampered, UnknownKey, Vault
-from deliverer.policy.items import SubscriptionPolicy
+from chassis.vault import Tampered, UnknownKey, Vault, sealing_key
+from deliverer.policy.items import Mode, SubscriptionPolicy
 from deliverer.policy.limiter import rate_of
 from deliverer.request import Recipient, RequestRefused, recipient_of
 from schemas.registry import (
@@ -26,16 +28,33 @@ from schemas.registry import (
 )
 
 OPENED_MAX = 10_000
+SHARED_MAX = 4_096
+"""Different policies that subscriptions share; one more is merely made again."""
 _TARGET_MARKS = re.compile(r"[/?&=]")
 _TOKEN_CHARS_MIN = 12
 """Shorter parts of a URL are words (`webhooks`), and masking them would tear an answer apart."""
 
 
-class RegistryEntry(msgspec.Struct, frozen=True):
-    """A registry record as the table keeps it; `subscription` is None for the other kinds."""
+class RegistryEntry(msgspec.Struct, frozen=True, gc=False):
+    """A subscription as the table keeps it: its bytes, which are a fifth of it read; or nothing.
+
+    `raw` is empty for records of other kinds.
+    """
 
     raw: bytes
-    subscription: SubscriptionRecord | None
+
+    @property
+    def subscription(self) -> SubscriptionRecord | None:
+        """Read it; None for the other kinds."""
+        if not self.raw:
+            return None
+        record = decode_subscription(self.raw)
+        if not isinstance(record, SubscriptionRecord):
+            raise TypeError("a record was kept that nobody can read")
+        return record
+
+
+NO_SUBSCRIPTION = RegistryEntry(b"")
 
 
 class Endpoint(msgspec.Struct, frozen=True):
@@ -65,23 +84,20 @@ def decode_entry(key: bytes, value: bytes) -> RegistryEntry:
     """Decode one registry record for the table; ValueError keeps the last good one."""
     parsed = parse_registry_key(key)
     if parsed is None or parsed.kind != "subscription":
-        return RegistryEntry(b"", None)
+        return NO_SUBSCRIPTION
     decoded = decode_subscription(value)
     if not isinstance(decoded, SubscriptionRecord):
         raise ValueError("subscription record cannot be read")  # noqa: TRY004 - its value is wrong
-    return RegistryEntry(value, decoded)
+    return RegistryEntry(value)
 
 
-class _Known:
-    """One subscription of a partition, as compiled from its record."""
+class _Known(msgspec.Struct, eq=False, gc=False):
+    """One subscription of a partition; `policy` is None when it is deleted."""
 
-    __slots__ = ("is_closed", "key", "policy", "record")
-
-    def __init__(self, key: bytes, record: SubscriptionRecord) -> None:
-        self.key = key
-        self.record = record
-        self.policy = _policy(record)
-        self.is_closed = False
+    key: bytes
+    entry: RegistryEntry
+    policy: SubscriptionPolicy | None
+    is_closed: bool = False
 
 
 class PartitionEndpoints:
@@ -92,6 +108,7 @@ class PartitionEndpoints:
         self._opened = opened
         self._log = log
         self._known: dict[str, _Known] = {}
+        self._closed: set[str] = set()
         self._listener: Callable[[str], None] | None = None
 
     def listen(self, listener: Callable[[str], None] | None) -> None:
@@ -101,9 +118,12 @@ class PartitionEndpoints:
     def policy(self, subscription: str) -> SubscriptionPolicy | None:
         """Return the policy of a subscription, None when it is absent."""
         known = self._known.get(subscription)
-        if known is None or known.record.deleted:
-            return None
-        return known.policy
+        return None if known is None else known.policy
+
+    @property
+    def closed(self) -> int:
+        """How many subscriptions are paused because no vault key of ours opens them."""
+        return len(self._closed)
 
     def key_of(self, subscription: str) -> bytes | None:
         """Return the registry key of a subscription."""
@@ -116,10 +136,16 @@ class PartitionEndpoints:
         if parsed is None or parsed.kind != "subscription":
             return
         record = None if entry is None else entry.subscription
-        if record is None:
+        self._closed.discard(parsed.id)
+        if entry is None or record is None:
             self._known.pop(parsed.id, None)
+        elif record.deleted:
+            self._known[parsed.id] = _Known(key, entry, None)
         else:
-            self._known[parsed.id] = _Known(key, record)
+            known = self._known[parsed.id] = _Known(key, entry, _policy(record))
+            key_id = sealing_key(record.sealed)
+            if key_id not in self._vault.key_ids:
+                self._close(parsed.id, known, record, cause=f"no vault key {key_id!r}")
         self._opened.forget(key)
         if self._listener is not None:
             self._listener(parsed.id)
@@ -127,32 +153,43 @@ class PartitionEndpoints:
     def endpoint(self, subscription: str) -> Endpoint | Absent | VaultClosed:
         """Look up where an attempt goes now, opening the sealed part when needed."""
         known = self._known.get(subscription)
-        if known is None or known.record.deleted or known.record.status == "disabled":
+        if known is None or known.policy is None or known.policy.status == "disabled":
             return Absent()
         if known.is_closed:
             return VaultClosed("vault")
         kept = self._opened.get(known.key)
         if kept is not None:
             return kept
-        opened = self._open(known)
+        opened = self._open(subscription, known)
         if isinstance(opened, Endpoint):
             self._opened.put(known.key, opened)
         return opened
 
-    def _open(self, known: _Known) -> Endpoint | VaultClosed:
+    def _open(self, subscription: str, known: _Known) -> Endpoint | Absent | VaultClosed:
+        record = known.entry.subscription
+        if record is None:
+            return Absent()
         try:
-            fields = open_sealed(self._vault, known.record.sealed, key=known.key)
+            fields = open_sealed(self._vault, record.sealed, key=known.key)
         except (UnknownKey, Tampered, ValueError) as fault:
-            known.is_closed = True
-            known.policy = _policy(known.record, is_held=True)
             reason = type(fault).__name__
-            self._log.error("endpoint.vault_closed", subscription=known.record.id, cause=reason)
+            self._close(subscription, known, record, cause=reason)
             if self._listener is not None:
-                self._listener(known.record.id)
+                self._listener(subscription)
             return VaultClosed(reason)
-        record = known.record
         recipient = recipient_of(fields, format=record.format, timeout_s=record.timeout_s)
         return Endpoint(recipient, secrets_of(fields))
+
+    def _close(
+        self, subscription: str, known: _Known, record: SubscriptionRecord, *, cause: str
+    ) -> None:
+        """Pause what cannot be opened: nothing is ever sent unsigned, nothing is lost."""
+        known.is_closed = True
+        known.policy = _policy(record, is_held=True)
+        if not self._closed:
+            # One line tells it; a whole key that is missing would bring a hundred thousand.
+            self._log.error("endpoint.vault_closed", subscription=subscription, cause=cause)
+        self._closed.add(subscription)
 
 
 class OpenedCache:
@@ -207,16 +244,46 @@ def secrets_of(fields: SealedFields) -> tuple[str, ...]:
 
 
 def _policy(record: SubscriptionRecord, *, is_held: bool = False) -> SubscriptionPolicy:
-    status = "paused" if is_held and record.status == "active" else record.status
     rate = record.rate_limit
+    return _shared_policy(
+        "paused" if is_held and record.status == "active" else record.status,
+        (record.lane_epoch, record.drop_before),
+        modes=((record.lane_epoch, record.ordering), *_older_modes(record)),
+        schedule_ms=_shared_schedule(tuple(record.retry.schedule_s)),
+        bounds=(record.retry.max_age_s * 1000, record.max_in_flight),
+        rate=None if rate is None else (rate.per_second, rate.burst),
+    )
+
+
+def _older_modes(record: SubscriptionRecord) -> Iterator[tuple[int, Mode]]:
+    for epoch, mode in record.orderings.items():
+        if int(epoch) != record.lane_epoch:
+            yield int(epoch), mode
+
+
+@lru_cache(maxsize=SHARED_MAX)
+def _shared_schedule(schedule_s: tuple[float, ...]) -> tuple[int, ...]:
+    return tuple(round(delay_s * 1000) for delay_s in schedule_s)
+
+
+@lru_cache(maxsize=SHARED_MAX)
+def _shared_policy(
+    status: Literal["active", "paused", "disabled"],
+    epochs: tuple[int, int],
+    *,
+    modes: tuple[tuple[int, Mode], ...],
+    schedule_ms: tuple[int, ...],
+    bounds: tuple[int, int],
+    rate: tuple[float, int | None] | None,
+) -> SubscriptionPolicy:
+    """Make a policy once: most subscriptions have the same one."""
     return SubscriptionPolicy(
         status=status,
-        lane_epoch=record.lane_epoch,
-        drop_before=record.drop_before,
-        modes={int(epoch): mode for epoch, mode in record.orderings.items()}
-        | {record.lane_epoch: record.ordering},
-        schedule_ms=tuple(round(delay_s * 1000) for delay_s in record.retry.schedule_s),
-        max_age_ms=record.retry.max_age_s * 1000,
-        max_in_flight=record.max_in_flight,
-        rate_limit=None if rate is None else rate_of(rate.per_second, rate.burst),
+        lane_epoch=epochs[0],
+        drop_before=epochs[1],
+        modes=dict(modes),
+        schedule_ms=schedule_ms,
+        max_age_ms=bounds[0],
+        max_in_flight=bounds[1],
+        rate_limit=None if rate is None else rate_of(*rate),
     )

@@ -76,6 +76,11 @@ class Registry:
         if view is not None:
             view.changed(key, entry)
 
+    @property
+    def closed(self) -> int:
+        """How many subscriptions of ours no vault key opens."""
+        return sum(view.closed for view in self._views.values())
+
     def position(self, partition: int) -> int:
         """Return how far the table of a partition has read."""
         return self._table.position(partition)

@@ -1,9 +1,10 @@
 """Keep the subscriber indexes of one partition in step with its registry records."""
 
-from fanout.index import EMPTY, Row, SubscriberIndex, row_of
+from collections.abc import Sequence
+
+from fanout.index import EMPTY, Interest, Row, SubscriberIndex, interest_of, row_of
 from schemas.event_types import EVENT_TYPES_SUBSCRIBER, EventTypeRecord, decode_event_type
-from schemas.filters import CompiledFilter, FilterError, compile_filter
-from schemas.filters.syntax import Either
+from schemas.filters import FilterError
 from schemas.registry import (
     RegistryKey,
     SubscriptionRecord,
@@ -11,10 +12,7 @@ from schemas.registry import (
     parse_registry_key,
 )
 
-Entry = SubscriptionRecord | EventTypeRecord
-
-NOTHING = CompiledFilter(Either(()))
-"""The filter of a subscription whose own one cannot be compiled."""
+Entry = Interest | EventTypeRecord
 
 
 def decode_entry(key: bytes, value: bytes) -> Entry | None:
@@ -38,11 +36,11 @@ def _event_type(parts: RegistryKey, value: bytes) -> EventTypeRecord:
     raise ValueError(record.detail)
 
 
-def _subscription(parts: RegistryKey, value: bytes) -> SubscriptionRecord:
+def _subscription(parts: RegistryKey, value: bytes) -> Interest:
     record = decode_subscription(value)
     if isinstance(record, SubscriptionRecord):
         if (record.subscriber, record.id) == (parts.subscriber, parts.id):
-            return record
+            return interest_of(record)
         raise ValueError("the record names another subscription than its key")
     raise ValueError(record.detail)
 
@@ -66,32 +64,22 @@ class Directory:
         return index
 
     def change(
-        self, key: bytes, record: SubscriptionRecord | None, *, appended_at: int
-    ) -> list[FilterError]:
+        self, key: bytes, interest: Interest | None, *, appended_at: int
+    ) -> Sequence[FilterError]:
         """Take a subscription in; None is a tombstone.
 
         Returns why its filter does not compile: then it gets nothing but what names it as target.
         """
         parts = parse_registry_key(key)
         if parts is None or parts.kind != "subscription":
-            return []
-        row: Row | None = None
-        errors: list[FilterError] = []
-        if record is not None and not record.deleted:
-            wanted: CompiledFilter | None = None
-            if record.filter is not None:
-                compiled = compile_filter(record.filter)
-                if isinstance(compiled, CompiledFilter):
-                    wanted = compiled
-                else:
-                    wanted, errors = NOTHING, compiled
-            row = row_of(record, appended_at=appended_at, wanted=wanted)
+            return ()
+        row = None if interest is None else row_of(interest, appended_at=appended_at)
         self._indexes.pop(parts.subscriber, None)
         rows = self._rows.setdefault(parts.subscriber, {})
         if row is not None:
-            rows[parts.id] = row
+            rows[row.id] = row
         else:
             rows.pop(parts.id, None)
         if not rows:
             del self._rows[parts.subscriber]
-        return errors
+        return () if interest is None else interest.faults

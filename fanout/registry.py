@@ -11,9 +11,10 @@ from typing import Protocol
 
 from chassis.kafka import KafkaUnavailable
 from fanout.directory import Directory, Entry
+from fanout.index import Interest
 from schemas.event_types import EVENT_TYPES_SUBSCRIBER, EventTypeCatalogue, EventTypeRecord
 from schemas.filters import FilterError
-from schemas.registry import SubscriptionRecord, parse_registry_key
+from schemas.registry import parse_registry_key
 from schemas.schema_survey import SchemaError
 from schemas.topics import partition_of
 
@@ -87,7 +88,7 @@ class Registry:
         directory = self._directories[partition] = Directory()
         # The shared partition may be read already, and is then not read again.
         for key, entry in self.table.items(partition):
-            if isinstance(entry, SubscriptionRecord):
+            if isinstance(entry, Interest):
                 self._change_subscription(directory, partition, key, entry)
         await self._own()
         if not await self.catch_up(partition, timeout_s=CATCH_UP_S):
@@ -137,9 +138,9 @@ class Registry:
             self._hooks.on_schema_broken(key, errors)
 
     def _change_subscription(
-        self, directory: Directory, partition: int, key: bytes, record: SubscriptionRecord | None
+        self, directory: Directory, partition: int, key: bytes, interest: Interest | None
     ) -> None:
         appended_at = self.table.appended_at(partition, key) or 0
-        errors = directory.change(key, record, appended_at=appended_at)
+        errors = directory.change(key, interest, appended_at=appended_at)
         if errors:
             self._hooks.on_filter_broken(key, errors)

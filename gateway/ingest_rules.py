@@ -41,9 +41,9 @@ class IngestFacts:
     def note(self, key: bytes, row: Row) -> list[SchemaError]:
         """Follow one change of the registry; gives why a schema cannot be used."""
         parts = parse_registry_key(key)
-        record = None if row is None or row.record.deleted else row.record
-        if parts is None:
-            return []
+        if parts is None or parts.kind == "subscription":
+            return []  # by far the most, and nothing of them is needed here
+        record = None if row is None or row.deleted else row.record
         if parts.kind == "event-type":
             known = record if isinstance(record, EventTypeRecord) else None
             return self.catalogue.change(parts.id, known)

@@ -15,7 +15,7 @@ from chassis.table import Table
 from chassis.table_writer import TableWriter, Writes, WriteUnavailable
 from chassis.vault import Tampered, UnknownKey, Vault
 from gateway.problems import Code, Problem, RefusedError
-from gateway.registry import R, Removal, Stored
+from gateway.registry import AnyRecord, R, Removal, Stored
 from gateway.registry_rows import RegistryIndex, Row, decode_row
 from gateway.subscriptions import Change, RawRecord
 from schemas.event import Violation
@@ -48,13 +48,13 @@ class RegistryTopic:
         self._writer = writer
         self._partitions = partitions
 
-    def get(self, subscriber: str, key: bytes) -> Row:
+    def get(self, subscriber: str, key: bytes) -> Stored[AnyRecord] | None:
         """Give the record of a key, deleted ones too, with its append time."""
         partition = partition_of(subscriber.encode(), self._partitions)
         row = self._table.get(partition, key)
         if row is None:
             return None
-        return Stored(row.record, row.value, self._table.appended_at(partition, key))
+        return row.stored(appended_at=self._table.appended_at(partition, key))
 
     async def update(self, subscriber: str, produce: Callable[[], Writes]) -> None:
         """Write at once what `produce` returns; RefusedError `unavailable` after too long."""
@@ -195,9 +195,10 @@ def readable(key: bytes, value: bytes, record_type: type[R]) -> R:
         row = decode_row(key, value)
     except ValueError:
         row = None
-    if row is None or not isinstance(row.record, record_type):
+    record = None if row is None else row.record
+    if not isinstance(record, record_type):
         raise TypeError("the gateway made a record that nobody can read")
-    return row.record
+    return record
 
 
 def unseal(vault: Vault, key: bytes, sealed: str) -> SealedFields | None:

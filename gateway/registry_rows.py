@@ -3,6 +3,8 @@
 from bisect import bisect_left, insort
 from collections.abc import Callable, Sequence
 
+import msgspec
+
 from gateway.registry import AnyRecord, Stored
 from schemas.api_keys import KEYS_SUBSCRIBER, ApiKeyRecord, decode_api_key
 from schemas.event import Violation
@@ -16,14 +18,39 @@ from schemas.registry import (
 )
 from schemas.subscribers import SubscriberRecord, decode_subscriber
 
-Row = Stored[AnyRecord] | None
-
 _DECODERS: dict[RegistryKind, Callable[[bytes], AnyRecord | Violation]] = {
     "subscription": decode_subscription,
     "subscriber": decode_subscriber,
     "event-type": decode_event_type,
     "key": decode_api_key,
 }
+
+
+class Kept(msgspec.Struct, frozen=True, gc=False):
+    """A record as it is kept: its bytes, read again by whoever asks.
+
+    A hundred thousand subscriptions are kept and a few are asked for; read, each would be five
+    times as large.
+    """
+
+    kind: RegistryKind
+    value: bytes
+    deleted: bool
+
+    @property
+    def record(self) -> AnyRecord:
+        """Read it; `decode_row` has found that it can be read."""
+        record = _DECODERS[self.kind](self.value)
+        if isinstance(record, Violation):
+            raise TypeError("a record was kept that nobody can read")
+        return record
+
+    def stored(self, *, appended_at: int | None) -> Stored[AnyRecord]:
+        """Give it as the handlers see it."""
+        return Stored(self.record, self.value, appended_at)
+
+
+Row = Kept | None
 
 
 def decode_row(key: bytes, value: bytes) -> Row:
@@ -39,7 +66,7 @@ def decode_row(key: bytes, value: bytes) -> Row:
         raise ValueError(record.detail)  # noqa: TRY004 - what a table expects of its decoder
     if _place_of(record) != parts:
         raise ValueError("the record names another place than its key")
-    return Stored(record, value)
+    return Kept(parts.kind, value, record.deleted)
 
 
 def _place_of(record: AnyRecord) -> RegistryKey:
@@ -89,7 +116,7 @@ class RegistryIndex:
         parts = parse_registry_key(key)
         if parts is None:
             return
-        is_there = row is not None and not row.record.deleted
+        is_there = row is not None and not row.deleted
         if parts.kind in self._names:
             self._names[parts.kind].note(parts.id, is_there=is_there)
             return

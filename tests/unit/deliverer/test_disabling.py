@@ -66,7 +66,7 @@ def test_what_is_disabled_or_gone_needs_no_write() -> None:
     """A repeat after a crash finds the work done."""
     for fields in ({"status": "disabled"}, {"deleted": True}):
         assert disabled(registry_entry("sub_a", **fields)[1], reason="gone", now_ms=NOW) is None
-    assert disabled(RegistryEntry(b"", None), reason="gone", now_ms=NOW) is None
+    assert disabled(RegistryEntry(b""), reason="gone", now_ms=NOW) is None
 
 
 async def test_it_writes_until_it_succeeds() -> None:

@@ -7,11 +7,11 @@ import pytest
 
 from chassis.vault import Vault
 from deliverer.endpoints import (
+    NO_SUBSCRIPTION,
     Absent,
     Endpoint,
     OpenedCache,
     PartitionEndpoints,
-    RegistryEntry,
     VaultClosed,
     decode_entry,
     secrets_of,
@@ -92,8 +92,8 @@ def test_other_records_of_the_registry_are_none_of_its_business() -> None:
     view, told = endpoints(), list[str]()
     view.listen(told.append)
 
-    view.changed(registry_key("acme", "key", "k"), RegistryEntry(b"", None))
-    view.changed(b"junk", RegistryEntry(b"", None))
+    view.changed(registry_key("acme", "key", "k"), NO_SUBSCRIPTION)
+    view.changed(b"junk", NO_SUBSCRIPTION)
 
     assert told == []
 
@@ -140,9 +140,30 @@ def test_a_new_version_is_opened_anew() -> None:
 
 
 def test_an_unknown_vault_key_holds_the_subscription() -> None:
-    """Nothing is sent, nothing is burnt, the machine hears of it, and it is logged once."""
+    """Nothing is sent, nothing is burnt; it shows before anything is due, and one line tells it."""
     log, said = silent_log()
     view = PartitionEndpoints(Vault([("k2", b"x" * 32)]), opened=OpenedCache(), log=log)
+    told: list[str] = []
+    view.listen(told.append)
+    view.changed(*registry_entry("sub_a"))
+    view.changed(*registry_entry("sub_b"))
+
+    assert isinstance(view.endpoint("sub_a"), VaultClosed)
+    assert view.closed == 2
+    policy = view.policy("sub_a")
+    assert policy is not None
+    assert policy.status == "paused"
+    assert told == ["sub_a", "sub_b"]
+    assert [entry["event"] for entry in said.entries] == ["endpoint.vault_closed"]
+
+    view.changed(registry_entry("sub_a")[0], None)
+    assert view.closed == 1
+
+
+def test_a_key_that_is_known_by_name_only_holds_too() -> None:
+    """Another key under the same id is found when the seal is opened; the machine hears of it."""
+    log, said = silent_log()
+    view = PartitionEndpoints(Vault([(KEYS[0][0], b"x" * 32)]), opened=OpenedCache(), log=log)
     told: list[str] = []
     view.changed(*registry_entry("sub_a"))
     view.listen(told.append)
@@ -153,8 +174,20 @@ def test_an_unknown_vault_key_holds_the_subscription() -> None:
     policy = view.policy("sub_a")
     assert policy is not None
     assert policy.status == "paused"
+    assert view.closed == 1
     assert told == ["sub_a"]
     assert [entry["event"] for entry in said.entries] == ["endpoint.vault_closed"]
+
+
+def test_subscriptions_share_one_policy() -> None:
+    """A hundred thousand that say the same cost one."""
+    view = endpoints()
+    view.changed(*registry_entry("sub_a"))
+    view.changed(*registry_entry("sub_b"))
+    view.changed(*registry_entry("sub_c", max_in_flight=2))
+
+    assert view.policy("sub_a") is view.policy("sub_b")
+    assert view.policy("sub_a") != view.policy("sub_c")
 
 
 @pytest.mark.parametrize("sealed", ["not base64!", "", base64.b64encode(b"junk").decode()])

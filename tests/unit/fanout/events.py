@@ -3,6 +3,7 @@
 import orjson
 
 from fanout.directory import Directory
+from fanout.index import Interest, interest_of
 from schemas.event_types import EventTypeRecord, decode_event_type
 from schemas.registry import SubscriptionRecord, decode_subscription, registry_key
 from tests.fakes.fanout import FakeReceived
@@ -40,11 +41,11 @@ def received(
 
 def subscription(
     subscription_id: str = "sub_1", subscriber: str = "acme", **fields: object
-) -> SubscriptionRecord:
-    """Return a registry record."""
+) -> Interest:
+    """Return a registry record as fan-out keeps it."""
     record = decode_subscription(document(subscription_id, subscriber, **fields))
     assert isinstance(record, SubscriptionRecord)
-    return record
+    return interest_of(record)
 
 
 def document(subscription_id: str = "sub_1", subscriber: str = "acme", **fields: object) -> bytes:
@@ -82,7 +83,9 @@ def event_type(name: str = "order.paid", **fields: object) -> EventTypeRecord:
     return record
 
 
-def put(directory: Directory, record: SubscriptionRecord, *, appended_at: int = 0) -> None:
+def put(
+    directory: Directory, interest: Interest, *, subscriber: str = "acme", appended_at: int = 0
+) -> None:
     """Let a directory read a record."""
-    key = registry_key(record.subscriber, "subscription", record.id)
-    directory.change(key, record, appended_at=appended_at)
+    key = registry_key(subscriber, "subscription", interest.id)
+    directory.change(key, interest, appended_at=appended_at)

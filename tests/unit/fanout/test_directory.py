@@ -4,8 +4,9 @@ import msgspec
 import pytest
 
 from fanout.directory import Directory, decode_entry
+from fanout.index import Interest
 from schemas.event_types import event_type_key
-from schemas.registry import SubscriptionRecord, registry_key
+from schemas.registry import registry_key
 from tests.unit.fanout.events import document, event_type, put, subscription
 
 KEY = registry_key("acme", "subscription", "sub_1")
@@ -39,7 +40,7 @@ def test_subscribers_do_not_see_one_another() -> None:
     """An index holds its own subscriber's subscriptions only."""
     directory = Directory()
     put(directory, subscription("sub_1", "acme"))
-    put(directory, subscription("sub_2", "other"))
+    put(directory, subscription("sub_2", "other"), subscriber="other")
 
     assert [row.id for row in directory.index_of("acme").match("a")] == ["sub_1"]
 
@@ -50,7 +51,7 @@ def test_an_index_is_kept_while_only_others_change() -> None:
     put(directory, subscription("sub_1", "acme"))
     before = directory.index_of("acme")
 
-    put(directory, subscription("sub_2", "other"))
+    put(directory, subscription("sub_2", "other"), subscriber="other")
 
     assert directory.index_of("acme") is before
 
@@ -71,7 +72,7 @@ def test_entries_are_decoded_by_kind() -> None:
     """What fan-out has no use for is None."""
     record = decode_entry(KEY, document())
 
-    assert isinstance(record, SubscriptionRecord)
+    assert isinstance(record, Interest)
     assert record.id == "sub_1"
     assert decode_entry(registry_key("acme", "key", "key_1"), b"{}") is None
     assert decode_entry(registry_key("acme", "event-type", "order.paid"), b"{}") is None
@@ -119,4 +120,4 @@ def test_a_filter_that_does_not_compile_is_told() -> None:
 
     assert [error.pointer for error in errors] == ["/data.n/$no"]
     assert directory.index_of("acme").get("sub_1") is not None
-    assert directory.change(KEY, subscription(filter={}), appended_at=0) == []
+    assert directory.change(KEY, subscription(filter={}), appended_at=0) == ()

@@ -113,7 +113,7 @@ def test_events_accepted_before_the_enabling_are_not_for_it(late_ms: int, result
 
 def test_a_repeat_is_dropped_and_other_content_set_aside(desk: Desk) -> None:
     """The pair (source, id) is the identity inside a subscriber."""
-    put(desk.directory, subscription("sub_9", "other"))
+    put(desk.directory, subscription("sub_9", "other"), subscriber="other")
     desk.plan(1)
 
     assert desk.plan(1).result is Result.DUPLICATE
@@ -126,7 +126,7 @@ def test_a_repeat_is_dropped_and_other_content_set_aside(desk: Desk) -> None:
 def test_an_unmatched_event_is_remembered_too(desk: Desk) -> None:
     """A repeat is a repeat, whoever subscribed meanwhile."""
     desk.plan(1, subscriber="new")
-    put(desk.directory, subscription("sub_7", "new"))
+    put(desk.directory, subscription("sub_7", "new"), subscriber="new")
 
     assert desk.plan(1, subscriber="new").result is Result.DUPLICATE
 

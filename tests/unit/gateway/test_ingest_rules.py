@@ -1,12 +1,14 @@
 """Tenancy, schemas and quotas of events."""
 
+import msgspec
 import pytest
 
 from gateway.auth import ROOT, Principal
 from gateway.ingest_rules import Accepted, IngestFacts, IngestRules
 from gateway.problems import Code, Problem
 from gateway.quotas import Quota, Quotas
-from gateway.registry import AnyRecord, Stored
+from gateway.registry import AnyRecord
+from gateway.registry_rows import decode_row
 from schemas.event import Event
 from schemas.event_types import EventTypeRecord, Validation, event_type_key
 from schemas.subscribers import SubscriberQuota, SubscriberRecord, subscriber_key
@@ -33,7 +35,7 @@ class World:
 
     def note(self, key: bytes, record: AnyRecord | None) -> None:
         """Change the registry."""
-        row = None if record is None else Stored(record, b"")
+        row = None if record is None else decode_row(key, msgspec.json.encode(record))
         assert self.facts.note(key, row) == []
 
     def put_type(self, validation: Validation, *, deleted: bool = False) -> None:
@@ -117,7 +119,9 @@ def test_a_schema_that_does_not_compile_is_told(world: World) -> None:
     """Some other process wrote it."""
     record = EventTypeRecord(name="t", version=1, schema={"type": 5}, validation="enforce", **TIMES)
 
-    assert world.facts.note(event_type_key("t"), Stored(record, b""))
+    assert world.facts.note(
+        event_type_key("t"), decode_row(event_type_key("t"), msgspec.json.encode(record))
+    )
 
 
 def test_quotas_of_key_and_subscriber_both_hold(world: World) -> None:

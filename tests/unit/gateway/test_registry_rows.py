@@ -4,7 +4,6 @@ import orjson
 import pytest
 
 from gateway.kafka_registry import encode_change
-from gateway.registry import Stored
 from gateway.registry_rows import Names, RegistryIndex, Row, decode_row
 from gateway.subscriptions import Change
 from schemas.api_keys import ApiKeyRecord, api_key_key
@@ -20,13 +19,14 @@ TIMES = {"created_at": "2026-01-01T00:00:00.000Z", "updated_at": "2026-01-01T00:
 
 def row_of(*, deleted: bool = False) -> Row:
     """Make the row of `sub_1`."""
-    _, value, record = encode_change(Change(raw_record("sub_1", deleted=deleted), SEALED), VAULT)
-    return Stored(record, value)
+    _, value, _ = encode_change(Change(raw_record("sub_1", deleted=deleted), SEALED), VAULT)
+    return decode_row(KEY, value)
 
 
 def subscriber_row(*, deleted: bool = False) -> Row:
     """Make the row of the subscriber `acme`."""
-    return Stored(SubscriberRecord(subscriber="acme", version=1, deleted=deleted, **TIMES), b"")
+    raw = {"subscriber": "acme", "version": 1, "deleted": deleted, **TIMES}
+    return decode_row(subscriber_key("acme"), orjson.dumps(raw))
 
 
 @pytest.mark.parametrize(
@@ -53,7 +53,8 @@ def test_every_kind_is_read_with_its_bytes(
     assert row is not None
     assert isinstance(row.record, kind)
     assert row.value == value
-    assert row.raw() == raw
+    assert row.stored(appended_at=7).raw() == raw
+    assert row.stored(appended_at=7).appended_at == 7
     with pytest.raises(ValueError, match="another place"):
         decode_row(key + b"x", value)
 
