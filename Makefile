@@ -41,6 +41,7 @@ bench: $(VENV)/.ready ## Benchmarks as ratios beside a bare loop; writes bench/r
 generate: $(VENV)/.ready ## Write what is generated: JSON Schemas, docs/settings.md, the chart's values and schema
 	@$(BIN)/python -m schemas.json_schemas
 	@$(BIN)/python -m hooklane.settings_docs
+	@$(BIN)/python -m hooklane.metrics_docs
 	@$(BIN)/python -m tools.chart
 	@$(BIN)/python -m gateway.openapi
 	@$(BIN)/python -m tools.lane_diagram

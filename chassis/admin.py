@@ -37,6 +37,7 @@ class AdminServer:
     ) -> None:
         self._settings = settings
         self._checks = dict(checks)
+        self._registry = registry
         self._pages = MetricsPages(registry, clock or SystemClock())
         self._state = _STARTING
         self._runner: web.AppRunner | None = None
@@ -48,6 +49,11 @@ class AdminServer:
             raise RuntimeError("the admin server is not started")
         port: int = self._runner.addresses[0][1]
         return port
+
+    @property
+    def instruments(self) -> CollectorRegistry:
+        """What `/metrics` shows."""
+        return self._registry
 
     @property
     def is_ready(self) -> bool:

@@ -46,7 +46,7 @@ def make_registry(service: str) -> CollectorRegistry:
     GCCollector(registry=registry)
     info = Gauge(
         "hooklane_build_info",
-        "Constant 1; what runs here.",
+        "Constant 1; its labels say what runs here.",
         ["service", "version", "python_version"],
         registry=registry,
     )
@@ -79,7 +79,7 @@ class LoopLag:
         self._background = BackgroundTask("loop-lag", self._measure)
         self._lag = Histogram(
             "hooklane_event_loop_lag_seconds",
-            "Lateness of a timer on the event loop.",
+            "How late a timer of the event loop ran; four a second.",
             buckets=LAG_BUCKETS_S,
             registry=registry,
         )

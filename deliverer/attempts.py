@@ -86,6 +86,8 @@ class Attempter:
         if attempt.number == 1 and attempt.source is None:
             delay_ms = max(0, started_at - delivery.accepted_at)
             metrics.first_attempt_delay.observe(delay_ms / 1000)
+            if delivery.is_unhindered:
+                metrics.own_delay.observe(delay_ms / 1000)
         if result.outcome is Outcome.DELIVERED:
             metrics.end_to_end.observe(max(0, finished_at - delivery.accepted_at) / 1000)
             if self._logs_successes:

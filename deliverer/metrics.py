@@ -30,6 +30,8 @@ class DelivererMetrics:
         self._make_attempts(registry)
         self._make_ends(registry)
         self._make_partitions(registry)
+        self._make_restraints(registry)
+        self._make_waiting(registry)
 
     def attempt(self, outcome: str, kind: str) -> Counter:
         """Return the counter of attempts that ended so."""
@@ -38,7 +40,7 @@ class DelivererMetrics:
     def _make_attempts(self, registry: CollectorRegistry) -> None:
         attempts = Counter(
             "hooklane_delivery_attempts",
-            "Attempts that ended under their owner.",
+            "Attempts that ended under their owner, by outcome and kind.",
             ["outcome", "kind"],
             registry=registry,
         )
@@ -49,7 +51,7 @@ class DelivererMetrics:
         }
         duration = Histogram(
             "hooklane_delivery_duration_seconds",
-            "Duration of an attempt.",
+            "From the start of an attempt to its end.",
             ["outcome"],
             buckets=DURATION_BUCKETS_S,
             registry=registry,
@@ -57,22 +59,34 @@ class DelivererMetrics:
         self.duration = {outcome: duration.labels(outcome.value) for outcome in Outcome}
         self.first_attempt_delay = Histogram(
             "hooklane_delivery_first_attempt_delay_seconds",
-            "From the acceptance of an event to the start of a first attempt.",
+            "From the acceptance of an event to a first attempt, whatever it waited for.",
+            buckets=DELAY_BUCKETS_S,
+            registry=registry,
+        )
+        self.own_delay = Histogram(
+            "hooklane_delivery_own_delay_seconds",
+            "From acceptance to a first attempt that its receiver did not hold up: all ours.",
             buckets=DELAY_BUCKETS_S,
             registry=registry,
         )
         self.end_to_end = Histogram(
             "hooklane_delivery_end_to_end_seconds",
-            "From the acceptance of an event to its delivery.",
+            "From the acceptance of an event to the end of the attempt that delivered it.",
             buckets=AGE_BUCKETS_S,
             registry=registry,
         )
         self.in_flight = Gauge(
-            "hooklane_delivery_in_flight", "Attempts in flight.", registry=registry
+            "hooklane_delivery_in_flight", "Attempts in flight now.", registry=registry
+        )
+        self.in_flight_limit = Gauge(
+            "hooklane_delivery_in_flight_limit",
+            "How many attempts may be in flight: HOOKLANE_DELIVERER__MAX_IN_FLIGHT, "
+            "less where descriptors are short.",
+            registry=registry,
         )
         connections = Counter(
             "hooklane_delivery_connections",
-            "Attempts by whether their connection was reused.",
+            "Connections that carried an attempt, by whether they were open already.",
             ["reused"],
             registry=registry,
         )
@@ -81,13 +95,13 @@ class DelivererMetrics:
             False: connections.labels("false"),
         }
         self.blocked = _children(
-            registry, "hooklane_delivery_blocked", "Attempts refused by egress policy.",
+            registry, "hooklane_delivery_blocked", "Attempts that egress policy refused.",
             label="reason", values=BLOCKED_REASONS,
         )  # fmt: skip
 
     def _make_ends(self, registry: CollectorRegistry) -> None:
         self.dropped = _children(
-            registry, "hooklane_deliveries_dropped", "Deliveries of a disabled or deleted one.",
+            registry, "hooklane_deliveries_dropped", "Deliveries whose subscription ended.",
             label="reason", values=DROP_REASONS,
         )  # fmt: skip
         self.retries = _children(
@@ -95,12 +109,12 @@ class DelivererMetrics:
             label="tier", values=TIER_NAMES,
         )  # fmt: skip
         self.dead_letters = _children(
-            registry, "hooklane_dead_letters", "Deliveries given up.",
+            registry, "hooklane_dead_letters", "Deliveries given up, written to the dead letters.",
             label="reason", values=tuple(DeadLetterReason),
         )  # fmt: skip
         quarantined = Counter(
             "hooklane_quarantined",
-            "Records set aside.",
+            "Records that break their contract, written to the quarantine.",
             ["stage", "reason"],
             registry=registry,
         )
@@ -110,12 +124,12 @@ class DelivererMetrics:
 
     def _make_partitions(self, registry: CollectorRegistry) -> None:
         self.commits = _children(
-            registry, "hooklane_commits", "Ticks by how they ended.",
+            registry, "hooklane_commits", "Transactions of partitions by their end.",
             label="result", values=COMMIT_RESULTS,
         )  # fmt: skip
         self.commit_duration = Histogram(
             "hooklane_commit_duration_seconds",
-            "Duration of a committed tick.",
+            "From the begin of a transaction to its commit.",
             buckets=COMMIT_BUCKETS_S,
             registry=registry,
         )
@@ -125,20 +139,41 @@ class DelivererMetrics:
             registry=registry,
         )
         self.rebalances = Counter(
-            "hooklane_rebalances", "Assignments of the consumer group.", registry=registry
+            "hooklane_rebalances",
+            "Assignments of partitions by the consumer group.",
+            registry=registry,
         )
         lag = Gauge(
-            "hooklane_consumer_lag_records", "Deliveries not yet read.", ["topic"],
+            "hooklane_consumer_lag_records", "Records owned and not read.", ["topic"],
             registry=registry,
         )  # fmt: skip
         self.lag = lag.labels("deliveries")
         self.clock_skew = Gauge(
             "hooklane_clock_skew_seconds",
-            "Append time of the broker minus our clock, at the last tick.",
+            "The broker's clock minus ours, as seen at the last transaction.",
+            registry=registry,
+        )
+        self.registry_records = Gauge(
+            "hooklane_registry_records", "Records of the registry in memory.", registry=registry
+        )
+        self.registry_lag = Gauge(
+            "hooklane_registry_lag_seconds",
+            "Seconds since a broker answered the reader of the registry.",
+            registry=registry,
+        )
+        self.vault_closed = Gauge(
+            "hooklane_vault_closed_subscriptions",
+            "Subscriptions that are paused because no vault key of this process opens them.",
             registry=registry,
         )
 
-        lanes = Gauge("hooklane_lanes", "Lanes in memory by state.", ["state"], registry=registry)
+    def _make_restraints(self, registry: CollectorRegistry) -> None:
+        lanes = Gauge(
+            "hooklane_lanes",
+            "Lanes in memory; held: the head waits for its retry; lagging: behind the log.",
+            ["state"],
+            registry=registry,
+        )
         self.lanes = {state: lanes.labels(state) for state in LANE_STATES}
         breakers = Gauge(
             "hooklane_breakers",
@@ -154,12 +189,25 @@ class DelivererMetrics:
         )
         self.shared_fate = {way: fate.labels(way.value) for way in sorted(WAYS)}
         self.breakers = {state: breakers.labels(state) for state in BREAKER_STATES}
-        self.registry_records = Gauge(
-            "hooklane_registry_records", "Records of the registry in memory.", registry=registry
+
+    def _make_waiting(self, registry: CollectorRegistry) -> None:
+        due = Gauge(
+            "hooklane_retry_due_records",
+            "Retries whose time has come and that have not started, by delay topic.",
+            ["tier"],
+            registry=registry,
         )
-        self.registry_lag = Gauge(
-            "hooklane_registry_lag_seconds",
-            "Seconds since a broker answered the registry's reader.",
+        oldest_due = Gauge(
+            "hooklane_retry_oldest_due_seconds",
+            "How long the oldest retry whose time has come has been due, by delay topic.",
+            ["tier"],
+            registry=registry,
+        )
+        self.due = [due.labels(tier) for tier in TIER_NAMES]
+        self.oldest_due = [oldest_due.labels(tier) for tier in TIER_NAMES]
+        self.oldest = Gauge(
+            "hooklane_lane_oldest_seconds",
+            "Age of the oldest delivery that waits in a lane; a dead receiver's wait for days.",
             registry=registry,
         )
 

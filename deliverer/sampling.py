@@ -7,8 +7,6 @@ import asyncio
 from collections.abc import Callable, Iterable
 from typing import Protocol
 
-from prometheus_client import CollectorRegistry, Gauge
-
 from chassis.background import BackgroundTask
 from chassis.clock import Clock
 from deliverer.metrics import BREAKER_STATES, LANE_STATES, TIER_NAMES, DelivererMetrics
@@ -44,38 +42,12 @@ class SampledTable(Protocol):
         """Return how long no broker has answered."""
 
 
-class WaitingGauges:
-    """What waits: due retries by tier, and the oldest delivery of any lane."""
-
-    def __init__(self, registry: CollectorRegistry) -> None:
-        due = Gauge(
-            "hooklane_retry_due_records",
-            "Due retries that wait in memory.",
-            ["tier"],
-            registry=registry,
-        )
-        oldest_due = Gauge(
-            "hooklane_retry_oldest_due_seconds",
-            "How long the oldest due retry has waited.",
-            ["tier"],
-            registry=registry,
-        )
-        self.due = [due.labels(tier) for tier in TIER_NAMES]
-        self.oldest_due = [oldest_due.labels(tier) for tier in TIER_NAMES]
-        self.oldest = Gauge(
-            "hooklane_lane_oldest_seconds",
-            "Age of the oldest delivery that waits in a lane.",
-            registry=registry,
-        )
-
-
 class Sampler:
     """Component: one task that sets the gauges."""
 
     def __init__(
         self,
         metrics: DelivererMetrics,
-        waiting: WaitingGauges,
         *,
         clock: Clock,
         partitions: Callable[[], Iterable[Sampled]],
@@ -83,7 +55,6 @@ class Sampler:
         table: SampledTable,
     ) -> None:
         self._metrics = metrics
-        self._waiting = waiting
         self._clock = clock
         self._partitions = partitions
         self._lag_records = lag_records
@@ -131,15 +102,15 @@ class Sampler:
             self._metrics.lanes[state].set(count)
         for state, count in breakers.items():
             self._metrics.breakers[state].set(count)
-        self._waiting.oldest.set(self._age_s(p.oldest_queued_at() for p in partitions))
+        self._metrics.oldest.set(self._age_s(p.oldest_queued_at() for p in partitions))
 
     def _sample_due(self, partitions: list[Sampled]) -> None:
         now = self._clock.now_ms()
         found = [partition.due_by_tier(now) for partition in partitions]
         for tier in range(len(TIER_NAMES)):
             rows = [row[tier] for row in found if row]
-            self._waiting.due[tier].set(sum(count for count, _ in rows))
-            self._waiting.oldest_due[tier].set(self._age_s(oldest for _, oldest in rows))
+            self._metrics.due[tier].set(sum(count for count, _ in rows))
+            self._metrics.oldest_due[tier].set(self._age_s(oldest for _, oldest in rows))
 
     def _age_s(self, times: Iterable[int | None]) -> float:
         oldest = min((at for at in times if at is not None), default=None)

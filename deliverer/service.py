@@ -29,7 +29,7 @@ from deliverer.parts import Parts
 from deliverer.policy.items import Limits
 from deliverer.records import TopicNames
 from deliverer.registry import Registry
-from deliverer.sampling import Sampler, WaitingGauges
+from deliverer.sampling import Sampler
 from deliverer.sender.sender import HttpSender
 from deliverer.settings import DelivererSettings
 from deliverer.slots import Slots
@@ -57,6 +57,8 @@ async def build(settings: DelivererSettings) -> Sequence[Component]:
     delays, sweeps = _log_readers(settings, names, metrics)
     slots = Slots(descriptors.max_in_flight)
     metrics.in_flight.set_function(lambda: slots.in_flight)
+    metrics.in_flight_limit.set(descriptors.max_in_flight)
+    hosts = HostSlots(host_cap(descriptors.max_in_flight, settings.deliverer.host_share))
     parts = Parts(
         topics=names,
         group_id=group_of(settings),
@@ -93,7 +95,6 @@ async def build(settings: DelivererSettings) -> Sequence[Component]:
         sweeps,
         Sampler(
             metrics,
-            WaitingGauges(instruments),
             clock=clock,
             partitions=membership.views,
             lag_records=membership.ownership.lag_records,

@@ -35,27 +35,35 @@ class FanoutMetrics:
             registry=registry,
         )
         quarantined = Counter(
-            "hooklane_quarantined", "Records set aside.", ["stage", "reason"], registry=registry
+            "hooklane_quarantined",
+            "Records that break their contract, written to the quarantine.",
+            ["stage", "reason"],
+            registry=registry,
         )
         self.quarantined = {
             reason: quarantined.labels("fanout", reason.value) for reason in QuarantineReason
         }
         commits = Counter(
-            "hooklane_commits", "Ticks by how they ended.", ["result"], registry=registry
+            "hooklane_commits",
+            "Transactions of partitions by their end.",
+            ["result"],
+            registry=registry,
         )
         self.commits = {result: commits.labels(result) for result in COMMIT_RESULTS}
         self.commit_duration = Histogram(
             "hooklane_commit_duration_seconds",
-            "Duration of a committed tick.",
+            "From the begin of a transaction to its commit.",
             buckets=COMMIT_BUCKETS_S,
             registry=registry,
         )
         self.rebalances = Counter(
-            "hooklane_rebalances", "Rebalances of the group.", registry=registry
+            "hooklane_rebalances",
+            "Assignments of partitions by the consumer group.",
+            registry=registry,
         )
         self.clock_skew = Gauge(
             "hooklane_clock_skew_seconds",
-            "The broker's clock against ours, as far as no delay explains it.",
+            "The broker's clock minus ours, as seen at the last transaction.",
             registry=registry,
         )
         self._rules(registry)
@@ -63,9 +71,11 @@ class FanoutMetrics:
 
     def _rules(self, registry: CollectorRegistry) -> None:
         violations = Counter(
-            "hooklane_schema_violations", "Events that break the schema of their type.", ["mode"],
+            "hooklane_schema_violations",
+            "Events whose data breaks the schema of their type.",
+            ["mode"],
             registry=registry,
-        )  # fmt: skip
+        )
         self.schema_violations = {mode: violations.labels(mode) for mode in SCHEMA_MODES}
         faults = Counter(
             "hooklane_fanout_rule_faults",
@@ -77,7 +87,7 @@ class FanoutMetrics:
 
     def _gauges(self, registry: CollectorRegistry) -> None:
         self._lag = Gauge(
-            "hooklane_consumer_lag_records", "Events not yet fanned out.", ["topic"],
+            "hooklane_consumer_lag_records", "Records owned and not read.", ["topic"],
             registry=registry,
         )  # fmt: skip
         self._registry_records = Gauge(
@@ -85,7 +95,7 @@ class FanoutMetrics:
         )
         self._registry_lag = Gauge(
             "hooklane_registry_lag_seconds",
-            "Seconds since the registry's reader heard of the brokers.",
+            "Seconds since a broker answered the reader of the registry.",
             registry=registry,
         )
 

@@ -56,12 +56,12 @@ class GatewayMetrics:
         self.duration_of = {route: duration.labels(route) for route in ROUTES}
         self.registry_records = Gauge(
             "hooklane_registry_records",
-            "Records in this process's copy of the registry.",
+            "Records of the registry in memory.",
             registry=registry,
         )
         self.registry_lag = Gauge(
             "hooklane_registry_lag_seconds",
-            "Seconds since the registry was last read to its end.",
+            "Seconds since a broker answered the reader of the registry.",
             registry=registry,
         )
 

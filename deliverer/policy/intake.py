@@ -38,10 +38,10 @@ def read_head(p: Partition, records: Sequence[Delivery], *, end: int, now: int) 
 
 def _hand(p: Partition, lane: Lane, delivery: Delivery, now: int) -> None:
     """Let a lane take the record at the head, or lag from there (H4)."""
+    seat = p.seats[lane.subscription]
     if p.limits.sweep:
         if lane.cur is not None:
             return
-        seat = p.seats[lane.subscription]
         if lane.held is not None or not accepts(seat, lane, now) or not has_room(p, lane):
             lag(p, lane, delivery.sequence, accepted_at=delivery.accepted_at)
             return
@@ -49,7 +49,14 @@ def _hand(p: Partition, lane: Lane, delivery: Delivery, now: int) -> None:
     lane.queue.append(delivery)
     p.buffered_bytes += delivery.size
     if not lane.is_ready and lane.can_start:
-        p.roster.offer(p.seats[lane.subscription], lane)
+        delivery.is_unhindered = _is_free(seat, now)
+        p.roster.offer(seat, lane)
+
+
+def _is_free(seat: Seat, now: int) -> bool:
+    """Ask whether nothing of the receiver's own makes its next delivery wait."""
+    is_well = seat.health is None
+    return is_well and seat.in_flight < seat.policy.max_in_flight and seat.has_token(now)
 
 
 def skip_head(p: Partition, offset: int) -> bool:

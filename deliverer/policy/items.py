@@ -25,6 +25,7 @@ class Delivery(msgspec.Struct, eq=False, gc=False):
     """One event for one subscription; `sequence` is its offset in `deliveries`.
 
     `size` is what it counts in the byte budget, `record` the shell's own, never looked at here.
+    `is_unhindered`: its receiver was free when it was read, so what it waited for is all ours.
     """
 
     sequence: int
@@ -36,6 +37,7 @@ class Delivery(msgspec.Struct, eq=False, gc=False):
     registry_offset: int
     size: int
     record: object
+    is_unhindered: bool = False
 
 
 class Parked(msgspec.Struct, eq=False, gc=False):

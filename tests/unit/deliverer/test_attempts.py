@@ -150,6 +150,20 @@ async def test_a_success_is_quiet() -> None:
     assert rig.count("hooklane_delivery_first_attempt_delay_seconds_count") == 1
 
 
+@pytest.mark.parametrize("is_unhindered", [True, False])
+async def test_our_own_delay_leaves_out_what_waited_for_its_receiver(is_unhindered: bool) -> None:
+    """The objective is ours: a receiver that failed before must not spend its budget."""
+    rig = Rig()
+    delivery = read_delivery(delivery_record(5))
+    assert isinstance(delivery, Delivery)
+    delivery.is_unhindered = is_unhindered
+
+    await rig.attempter.make(Attempt(delivery, 1), rig.registry.view)
+
+    assert rig.count("hooklane_delivery_first_attempt_delay_seconds_count") == 1
+    assert rig.count("hooklane_delivery_own_delay_seconds_count") == is_unhindered
+
+
 @pytest.mark.parametrize("reason", ["address", "dns", "scheme", "port"])
 async def test_a_blocked_attempt_is_counted_by_reason(reason: str) -> None:
     """P7 is watched."""

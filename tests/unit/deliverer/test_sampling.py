@@ -8,7 +8,7 @@ from prometheus_client import CollectorRegistry
 from chassis.lifecycle import Component
 from deliverer.metrics import DelivererMetrics
 from deliverer.policy.items import Counts
-from deliverer.sampling import DropCounter, Sampler, WaitingGauges
+from deliverer.sampling import DropCounter, Sampler
 from schemas.topics import TIERS
 from tests.contract.lifecycle import LifecycleContract
 from tests.fakes.clock import ManualClock
@@ -50,7 +50,6 @@ def sampler(registry: CollectorRegistry) -> Sampler:
     """Return a sampler over two partitions."""
     return Sampler(
         DelivererMetrics(registry),
-        WaitingGauges(registry),
         clock=ManualClock(NOW),
         partitions=lambda: [FakePartition(), FakePartition()],
         lag_records=lambda: 17,
@@ -95,7 +94,6 @@ async def test_a_crash_is_reported() -> None:
     registry = CollectorRegistry()
     component = Sampler(
         DelivererMetrics(registry),
-        WaitingGauges(registry),
         clock=ManualClock(NOW),
         partitions=lambda: [None],  # type: ignore[list-item]
         lag_records=lambda: 0,

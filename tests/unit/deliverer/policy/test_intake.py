@@ -166,3 +166,21 @@ def test_a_change_of_an_unknown_subscription_is_no_matter() -> None:
     made.registry_changed("stranger", NOW)
 
     assert made.next_start(NOW) is None
+
+
+def test_only_what_its_receiver_does_not_hold_up_counts_as_our_delay() -> None:
+    """First of a free lane: yes. Behind another, at the bound in flight, after a failure: no."""
+    made = machine(Registry(s=STRICT, b=msgspec.structs.replace(LOOSE, max_in_flight=1)))
+    first, behind = delivery(0), delivery(1)
+    busy, beyond = delivery(2, "b/0"), delivery(3, "b/0")
+
+    feed(made, first, behind, busy)
+    started = [start(made), start(made)]
+    feed(made, beyond)
+    end(made, started[0], Outcome.HTTP_5XX)
+    later = delivery(4)
+    feed(made, later)
+
+    assert [one.is_unhindered for one in (first, behind, busy, beyond, later)] == [
+        True, False, True, False, False,
+    ]  # fmt: skip
