@@ -28,6 +28,13 @@ class DeliveryLimits(Section):
         le=10,
         description="Seconds a rebalance waits for running attempts before their last tick.",
     )
+    sweep_rest_s: float = Field(
+        default=5.0,
+        ge=0,
+        le=60,
+        description="The longest rest in seconds before the log is read again for lanes that wait "
+        "there; lanes that come back meanwhile share the reading.",
+    )
 
 
 class BreakerSettings(Section):

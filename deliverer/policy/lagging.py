@@ -34,9 +34,10 @@ def has_done_room(p: Partition, lane: Lane) -> bool:
 def lag(p: Partition, lane: Lane, cursor: int, *, accepted_at: int) -> None:
     """Give a lane a cursor: nothing at or above it was taken (H4, E1)."""
     sweep = p.sweep
-    lane.cur, lane.cur_at = cursor, accepted_at
+    lane.cur, lane.cur_at, lane.is_hungry = cursor, accepted_at, False
     sweep.lagging[lane] = None
     sweep.candidates[lane] = None
+    sweep.resting.pop(lane, None)
     p.touched[lane.key] = lane
     if cursor < sweep.position:
         sweep.leave(lane)

@@ -83,7 +83,8 @@ class Lane:
     what the last tick wrote about the lane (None = nothing, or a tombstone), `moved` that something
     was settled since. `since` is when the lane stopped being simply live. `cur` = the next offset
     to read for a lane that lags, None = live; `cur_at` when the delivery there was accepted (0 =
-    unknown); `left_pass` the last pass of the sweep that left it behind. `done` (mode none only)
+    unknown); `left_pass` the last pass of the sweep that left it behind, `is_hungry` that it did so
+    with a full queue. `done` (mode none only)
     are settled offsets above the low, for a successor that reads them again.
     """
 
@@ -95,6 +96,7 @@ class Lane:
         "epoch",
         "held",
         "inflight",
+        "is_hungry",
         "is_ready",
         "is_strict",
         "is_test",
@@ -129,6 +131,7 @@ class Lane:
         self.cur_at = 0
         self.done: Window | None = None
         self.left_pass = -1
+        self.is_hungry = False
         self.moved = False
         self.is_watched = False
 

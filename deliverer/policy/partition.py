@@ -226,8 +226,8 @@ class Partition:
             self.want_sweep(lane)
 
     def want_sweep(self, lane: Lane) -> None:
-        """Have a lagging lane looked at when the next pass of the sweep begins."""
-        if lane.cur is not None:
+        """Have a lagging lane looked at when the next pass of the sweep may begin."""
+        if lane.cur is not None and lane not in self.sweep.resting:
             self.sweep.candidates[lane] = None
 
     def reopen(self, seat: Seat) -> None:

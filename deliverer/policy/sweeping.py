@@ -2,7 +2,8 @@
 
 A lane joins a pass lazily, when its first record comes by: until then nothing of it lay between
 its cursor and the reader, so joining there is the same as joining at the cursor. A lane that cannot
-take its record leaves the pass with its cursor on that record.
+take its record leaves the pass with its cursor on that record. When a pass may begin, and for whom,
+is told on top of `sweep`.
 """
 
 from collections.abc import Sequence
@@ -22,17 +23,26 @@ from deliverer.policy.partition import Partition
 
 
 def target(p: Partition, now: int) -> int | None:
-    """Return the offset the sweep reads next; None = no lane can be fed now."""
+    """Return the offset the sweep reads next; None = no lane can be fed now, or it rests."""
     sweep = p.sweep
+    if not sweep.joined:
+        sweep.end(now, p.limits)
+    is_rested = sweep.is_rested(now)
     if p.buffered_bytes >= p.limits.buffer_bytes:
         return None
     if sweep.joined:
         return sweep.position
     ready = [lane for lane in list(sweep.candidates) if _is_ready(p, lane, now)]
+    if not is_rested and len(ready) + len(sweep.resting) == len(sweep.lagging):
+        is_rested = True
+        ready += [lane for lane in list(sweep.resting) if _is_ready(p, lane, now)]
+    if not is_rested:
+        ready = _urgent(p, ready)
     if not ready:
         return None
     start = min(lane.cur for lane in ready if lane.cur is not None)
-    sweep.begin(start, [lane for lane in ready if lane.cur == start])
+    at_start = [lane for lane in ready if lane.cur == start]
+    sweep.begin(start, at_start, is_short=not is_rested)
     return start
 
 
@@ -48,6 +58,7 @@ def read(p: Partition, records: Sequence[Delivery], *, start: int, end: int, now
         if offset >= head:
             break
         sweep.position = offset + 1
+        sweep.vain += 1
         lane = p.lanes.get(delivery.lane)
         if lane is not None and lane.cur is not None and lane.cur <= offset:
             _meet(p, lane, delivery, now)
@@ -69,7 +80,23 @@ def _is_ready(p: Partition, lane: Lane, now: int) -> bool:
     )
     if not is_ready:
         p.sweep.candidates.pop(lane, None)
+        p.sweep.resting.pop(lane, None)
     return is_ready
+
+
+def _urgent(p: Partition, ready: list[Lane]) -> list[Lane]:
+    """Return those that need not wait for the end of a rest; the others do."""
+    sweep = p.sweep
+    for lane in ready:
+        if not _is_urgent(p, lane):
+            sweep.candidates.pop(lane)
+            sweep.resting[lane] = None
+    return [lane for lane in ready if lane in sweep.candidates]
+
+
+def _is_urgent(p: Partition, lane: Lane) -> bool:
+    assert lane.cur is not None, "it lags"
+    return lane.is_hungry or p.window.position - lane.cur <= p.limits.sweep_near
 
 
 def _may_take(p: Partition, lane: Lane, accepted_at: int, now: int) -> bool:
@@ -87,6 +114,9 @@ def _meet(p: Partition, lane: Lane, delivery: Delivery, now: int) -> None:
     assert lane.cur is not None, "it lags"
     if lane.left_pass == sweep.number or lane.cur < sweep.start:
         return
+    if sweep.is_short and lane not in sweep.joined and not _is_urgent(p, lane):
+        sweep.leave(lane)
+        return
     offset = delivery.sequence
     if p.window.settled(offset) or (lane.done is not None and lane.done.settled(offset)):  # H3
         p.note_done(lane, offset)
@@ -95,8 +125,10 @@ def _meet(p: Partition, lane: Lane, delivery: Delivery, now: int) -> None:
     may_take = lane.held is None and _may_take(p, lane, delivery.accepted_at, now)
     if not may_take or not has_room(p, lane):
         lag(p, lane, offset, accepted_at=delivery.accepted_at)
+        lane.is_hungry = may_take and len(lane.queue) >= p.limits.lane_queue
         return
     sweep.joined[lane] = None
+    sweep.vain -= 1
     lane.queue.append(delivery)
     p.buffered_bytes += delivery.size
     lane.cur, lane.cur_at = offset + 1, UNKNOWN_AGE

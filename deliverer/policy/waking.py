@@ -54,7 +54,7 @@ def wake(p: Partition, now: int) -> int | None:
 
 def next_at(p: Partition) -> int | None:
     """Return when the next thing moves by itself; starts and ends of attempts can change it."""
-    times = [p.tiers.next_at, p.roster.next_at]
+    times = [p.tiers.next_at, p.roster.next_at, p.sweep.next_at]
     for since, _, _ in p.waiting.values():
         times.append(since + p.limits.slot_wait_ms)
         break

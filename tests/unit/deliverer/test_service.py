@@ -59,6 +59,15 @@ def test_the_breaker_is_what_the_settings_say() -> None:
     assert (limits.breaker_failures, limits.probe_ms, limits.probe_max_ms) == (3, 500, 60_000)
 
 
+def test_the_rest_of_the_sweep_is_what_the_settings_say() -> None:
+    """Seconds become milliseconds."""
+    environment = {"HOOKLANE_DELIVERER__SWEEP_REST_S": "0.25"}
+
+    limits = limits_of(load(DelivererSettings, NEEDED | environment))
+
+    assert limits.sweep_rest_ms == 250
+
+
 def test_the_command_knows_its_options(capsys: pytest.CaptureFixture[str]) -> None:
     """`--version` answers without settings or Kafka."""
     with pytest.raises(SystemExit) as ended:

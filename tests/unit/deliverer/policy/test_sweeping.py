@@ -2,7 +2,14 @@
 
 import msgspec
 
-from deliverer.policy.items import Delivery, LaneState, Limits, Parked, WindowState
+from deliverer.policy.items import (
+    Delivery,
+    LaneState,
+    Limits,
+    Parked,
+    SubscriptionPolicy,
+    WindowState,
+)
 from deliverer.policy.machine import Machine
 from tests.unit.deliverer.policy.build import (
     LOOSE,
@@ -240,3 +247,102 @@ def test_without_the_sweep_there_is_no_target() -> None:
     feed(made, delivery(0))
 
     assert made.sweep_target(NOW) is None
+
+
+def _gathering(**changes: int) -> Limits:
+    """Return limits under which a record read in vain costs 10 ms of rest."""
+    fields = {"sweep_near": 0, "sweep_vain_per_s": 100, "sweep_rest_ms": 1_000} | changes
+    return msgspec.structs.replace(SWEEP, **fields)  # type: ignore[arg-type]
+
+
+def _held_apart(limits: Limits) -> tuple[Machine, list[Delivery], Registry]:
+    """Return a machine with lanes a, b, c, d; only a accepts, and its pass read three in vain."""
+    log = [delivery(i, f"{name}/0") for i, name in enumerate("abcd")]
+    registry = Registry(a=PAUSED, b=PAUSED, c=PAUSED, d=PAUSED)
+    made = machine(registry, limits=limits)
+    feed(made, *log)
+    _set(made, registry, "a", STRICT)
+    assert _sweep(made, log) == 0
+    return made, log, registry
+
+
+def _set(made: Machine, registry: Registry, name: str, policy: SubscriptionPolicy) -> None:
+    registry[name] = policy
+    made.registry_changed(name, NOW)
+
+
+def test_lanes_that_come_back_during_a_rest_share_the_next_pass() -> None:
+    """The log is read once for both, and the timer says when."""
+    made, log, registry = _held_apart(_gathering())
+    _set(made, registry, "b", STRICT)
+
+    resting = made.sweep_target(NOW)
+    wakes_at = made.next_wake_at
+    _set(made, registry, "c", STRICT)
+    still_resting = made.sweep_target(NOW + 29)
+    target = made.sweep_target(NOW + 30)
+    made.read_sweep(log[1:], start=1, end=4, now=NOW + 30)
+
+    assert (resting, still_resting, target) == (None, None, 1)
+    assert wakes_at == NOW + 30
+    assert made.view.describe()["lagging"] == 1  # d
+    assert made.next_wake_at is None or made.next_wake_at > NOW + 30
+
+
+def test_a_rest_is_never_longer_than_its_bound() -> None:
+    """However much was read in vain."""
+    made, _, registry = _held_apart(_gathering(sweep_vain_per_s=1, sweep_rest_ms=700))
+    _set(made, registry, "b", STRICT)
+
+    assert made.sweep_target(NOW) is None
+    assert made.sweep_target(NOW + 699) is None
+    assert made.sweep_target(NOW + 700) == 1
+
+
+def test_nobody_rests_when_no_other_lane_could_come_along() -> None:
+    """All that lag are ready: waiting would gather none."""
+    made, _, registry = _held_apart(_gathering())
+    _set(made, registry, "b", STRICT)
+    resting = made.sweep_target(NOW)
+
+    _set(made, registry, "c", STRICT)
+    _set(made, registry, "d", STRICT)
+
+    assert resting is None
+    assert made.sweep_target(NOW) == 1
+
+
+def test_a_lane_near_the_head_does_not_rest_and_takes_no_other_along() -> None:
+    """Its pass is short: one that must rest is left behind by it."""
+    made, log, registry = _held_apart(_gathering(sweep_near=2))
+    registry["e"] = PAUSED
+    log += [delivery(4, "e/0"), delivery(5, "b/0")]
+    feed(made, *log[4:])
+    _set(made, registry, "b", STRICT)
+    resting = made.sweep_target(NOW)
+
+    _set(made, registry, "e", STRICT)
+    target = _sweep(made, log)
+
+    assert (resting, target) == (None, 4)
+    assert made.sweep_target(NOW) is None  # and no new rest
+    assert made.sweep_target(NOW + 30) == 1
+
+
+def test_a_lane_left_with_a_full_queue_goes_on_when_it_has_room() -> None:
+    """Its receiver is quick: its backlog must not wait for the rest of others."""
+    limits = _gathering()
+    log = [delivery(i, "a/0") for i in range(4)] + [delivery(4, "b/0"), delivery(5, "c/0")]
+    registry = Registry(a=PAUSED, b=PAUSED, c=PAUSED)
+    made = machine(registry, limits=limits)
+    feed(made, *log)
+    _set(made, registry, "a", STRICT)
+    _set(made, registry, "b", STRICT)
+    _sweep(made, log)  # a leaves full; the pass goes on in vain
+    resting = made.sweep_target(NOW)
+    started = [start(made), start(made)]
+
+    end(made, next(attempt for attempt in started if attempt.delivery.sequence == 0))
+
+    assert resting is None
+    assert made.sweep_target(NOW) == 2
