@@ -7,6 +7,7 @@ bounded cache, so a process that owns 100,000 subscriptions does not hold 100,00
 
 import base64
 import re
+import sys
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from functools import lru_cache
@@ -98,6 +99,7 @@ class _Known(msgspec.Struct, eq=False, gc=False):
     entry: RegistryEntry
     policy: SubscriptionPolicy | None
     is_closed: bool = False
+    host: str | None = None
 
 
 class PartitionEndpoints:
@@ -129,6 +131,20 @@ class PartitionEndpoints:
         """Return the registry key of a subscription."""
         known = self._known.get(subscription)
         return None if known is None else known.key
+
+    def host_of(self, subscription: str) -> str | None:
+        """Name the host and port of a subscription; None when nothing can be sent to it.
+
+        Opened once per version: this is asked before each attempt.
+        """
+        known = self._known.get(subscription)
+        if known is None:
+            return None
+        if known.host is None:
+            endpoint = self.endpoint(subscription)
+            recipient = endpoint.recipient if isinstance(endpoint, Endpoint) else None
+            known.host = _host(recipient) if isinstance(recipient, Recipient) else ""
+        return known.host or None
 
     def changed(self, key: bytes, entry: RegistryEntry | None) -> None:
         """Take a registry record the table has read; None is a tombstone."""
@@ -216,6 +232,10 @@ class OpenedCache:
     def forget(self, key: bytes) -> None:
         """Drop the opened endpoint of a record that changed."""
         self._entries.pop(key, None)
+
+
+def _host(recipient: Recipient) -> str:
+    return sys.intern(f"{recipient.host}:{recipient.port}")
 
 
 def open_sealed(vault: Vault, sealed: str, *, key: bytes) -> SealedFields:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from deliverer.commits import Commits
 from deliverer.endpoints import PartitionEndpoints
+from deliverer.hosts import Doors
 from deliverer.lease import Lease
 from deliverer.parts import Parts
 from deliverer.policy.machine import Machine
@@ -21,10 +22,16 @@ class Life:
     endpoints: PartitionEndpoints
     lease: Lease
     commits: Commits
+    doors: Doors
 
 
 async def take_over(
-    partition: int, parts: Parts, ticker: Ticker, *, ended: Callable[[Lost | None], None]
+    partition: int,
+    parts: Parts,
+    ticker: Ticker,
+    *,
+    ended: Callable[[Lost | None], None],
+    wake: Callable[[], None],
 ) -> Life:
     """Claim, read what the former owner committed, and stand where its last tick ended.
 
@@ -55,7 +62,8 @@ async def take_over(
         ended=ended,
     )
     _tell(partition, parts, machine, took_s=parts.clock.monotonic() - claimed_at)
-    return Life(machine, endpoints, lease, commits)
+    doors = Doors(parts.hosts, host_of=endpoints.host_of, tell=parts.host_waits, wake=wake)
+    return Life(machine, endpoints, lease, commits, doors)
 
 
 def _tell(partition: int, parts: Parts, machine: Machine, *, took_s: float) -> None:

@@ -10,6 +10,7 @@ from chassis.clock import Clock
 from deliverer.delays import TierFeed
 from deliverer.endpoints import PartitionEndpoints
 from deliverer.fate import SharedFate
+from deliverer.hosts import HostSlots
 from deliverer.metrics import DelivererMetrics
 from deliverer.policy.items import Attempt, AttemptReport, Limits
 from deliverer.records import TopicNames
@@ -110,6 +111,8 @@ class Parts:
     log: FilteringBoundLogger
     metrics: DelivererMetrics
     slots: Slots
+    hosts: HostSlots
+    host_waits: Callable[[str], None]
     fate: SharedFate
     limits: Limits
     jitter: Callable[[], float]

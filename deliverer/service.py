@@ -24,6 +24,8 @@ from deliverer.disabling import Disabler
 from deliverer.endpoints import OpenedCache, RegistryEntry, decode_entry
 from deliverer.fate import SharedFate
 from deliverer.fate_alarm import FateAlarm
+from deliverer.host_alarm import HostAlarm
+from deliverer.hosts import HostSlots, host_cap
 from deliverer.metrics import DelivererMetrics
 from deliverer.parts import Parts
 from deliverer.policy.items import Limits
@@ -52,6 +54,7 @@ async def build(settings: DelivererSettings) -> Sequence[Component]:
     metrics = DelivererMetrics(instruments)
     names = TopicNames.of(settings.topics.prefix)
     reading = _reading(settings, names, clock)
+    metrics.vault_closed.set_function(lambda: reading.registry.closed)
     descriptors = _descriptors(settings)
     sender = _sender(settings, metrics, descriptors)
     delays, sweeps = _log_readers(settings, names, metrics)
@@ -66,6 +69,8 @@ async def build(settings: DelivererSettings) -> Sequence[Component]:
         log=logs.get("worker"),
         metrics=metrics,
         slots=slots,
+        hosts=hosts,
+        host_waits=HostAlarm(hosts, instruments, clock=clock, log=logs.get("hosts")),
         fate=SharedFate(FateAlarm(metrics, logs.get("fate"))),
         limits=limits_of(settings),
         jitter=system_jitter,

@@ -17,6 +17,13 @@ class DeliveryLimits(Section):
     max_in_flight: int = Field(
         default=1000, ge=1, le=100_000, description="Attempts in flight in this process."
     )
+    host_share: float = Field(
+        default=0.25,
+        ge=0.001,
+        le=1,
+        description="The share of these attempts that one host and port may hold, "
+        "whoever subscribed to it; 1 = no such bound.",
+    )
     buffer_bytes: int = Field(
         default=100_663_296,
         ge=1_048_576,

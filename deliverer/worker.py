@@ -74,7 +74,9 @@ class PartitionWorker:
 
     async def take_over(self) -> int:
         """Claim, read what the former owner committed, and stand where its last tick ended."""
-        life = await take_over(self._partition, self._parts, self._ticker, ended=self._tick_ended)
+        life = await take_over(
+            self._partition, self._parts, self._ticker, ended=self._tick_ended, wake=self._poke
+        )
         self._life = life
         life.endpoints.listen(self._registry_changed)
         positions = [life.machine.tier_position(tier) for tier in range(len(TIERS))]
@@ -225,13 +227,18 @@ class PartitionWorker:
 
     def _start(self, life: Life, now_ms: int) -> bool:
         """Start what may start; return whether something waits for a fresh lease (C6)."""
-        if not self._may_start or life.commits.is_in_doubt:
-            return False
-        if not life.lease.is_registry_fresh(self._parts.registry.silence_s(self._partition)):
+        is_ours = self._may_start and not life.commits.is_in_doubt
+        silence_s = self._parts.registry.silence_s(self._partition)
+        if not is_ours or not life.lease.is_registry_fresh(silence_s):
+            life.doors.step_aside()
             return False
         if not life.lease.is_fresh(self._parts.clock.monotonic()):
+            life.doors.step_aside()
             return _wants_start(life.machine, now_ms)
-        slots = self._parts.slots
+        slots, doors = self._parts.slots, life.doors
+        calls = doors.calls()
+        for host in calls:
+            life.machine.call(host)
         is_refused = False
 
         def admits(is_suspect: bool) -> bool:
@@ -240,8 +247,10 @@ class PartitionWorker:
             is_refused = is_refused or not is_admitted
             return is_admitted
 
-        while (attempt := life.machine.next_start(now_ms, admits=admits)) is not None:
+        machine = life.machine
+        while (attempt := machine.next_start(now_ms, admits=admits, hosts=doors)) is not None:
             self._begin_attempt(life, attempt)
+        doors.settle(machine.full_hosts, answered=calls)
         if is_refused:
             slots.wait(self._poke)
         return False
@@ -266,6 +275,8 @@ class PartitionWorker:
 
     def _begin_attempt(self, life: Life, attempt: Attempt) -> None:
         self._parts.slots.take(is_suspect=attempt.is_suspect)
+        if attempt.host is not None:
+            self._parts.hosts.take(attempt.host)
         started_at = self._parts.clock.now_ms()
         work = self._parts.attempts.make(attempt, life.endpoints)
         self._running.start(
@@ -279,6 +290,8 @@ class PartitionWorker:
             subscription, subscriber = attempt.delivery.subscription, received(attempt.delivery).key
             parts.fate.note(subscription, subscriber or b"", report.outcome, report.finished_at)
         parts.slots.release(is_suspect=attempt.is_suspect)
+        if attempt.host is not None:
+            parts.hosts.release(attempt.host)
         if self.is_dead or life is None:
             return
         now_ms = parts.clock.now_ms()
@@ -343,6 +356,7 @@ class PartitionWorker:
             self._registry_wait.cancel()
         if self._life is not None:
             self._life.endpoints.listen(None)
+            self._life.doors.step_aside()
         self._running.cancel()
         self._parts.delays.remove(self._partition)
         self._parts.sweeps.remove(self._partition)

@@ -5,7 +5,7 @@ alive at a time and none is part of a cycle; the collector need not look at them
 are plain data; the shell turns them into records.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Literal, Protocol
 
 import msgspec
@@ -59,7 +59,8 @@ class Parked(msgspec.Struct, eq=False, gc=False):
 class Attempt(msgspec.Struct, eq=False, gc=False):
     """An attempt to make now; `source` is (tier, offset) when it came from a delay topic.
 
-    `is_suspect`: the last attempt of its subscription failed, so it takes a suspect's slot.
+    `is_suspect`: the last attempt of its subscription failed, so it takes a suspect's slot. `host`
+    is where it takes a place, None when that is unknown.
     """
 
     delivery: Delivery
@@ -70,6 +71,7 @@ class Attempt(msgspec.Struct, eq=False, gc=False):
     last_status: int | None = None
     last_attempt_at: int | None = None
     is_suspect: bool = False
+    host: str | None = None
 
 
 class AttemptReport(msgspec.Struct, kw_only=True, gc=False):
@@ -123,6 +125,20 @@ class Fate(Protocol):
 
     def charges_nobody(self, outcome: Outcome) -> bool:
         """Ask whether an attempt that ended so counts as a fault of ours (A6)."""
+
+
+class Hosts(Protocol):
+    """What the machine asks about the hosts of the receivers; it knows them as texts only."""
+
+    @property
+    def host_of(self) -> Callable[[str], str | None]:
+        """Name the host and port of a subscription; None = unknown, and nothing bounds it."""
+
+    def has_room(self, host: str) -> bool:
+        """Ask whether one more attempt to a host may start."""
+
+    def waits(self, subscription: str) -> None:
+        """Note that a subscription begins to wait for its host."""
 
 
 class OwnFate:

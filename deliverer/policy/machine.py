@@ -68,7 +68,7 @@ held or waiting lane keeps its later records in its queue and holds the low mark
 pauses when they fill its budget: the shortcut until the shell runs the sweep reader.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 
 from deliverer.policy import finishing, intake, starting, sweeping, takeover, ticking, waking
 from deliverer.policy.items import (
@@ -77,6 +77,7 @@ from deliverer.policy.items import (
     Counts,
     Delivery,
     Fate,
+    Hosts,
     Limits,
     Notice,
     OwnFate,
@@ -181,10 +182,23 @@ class Machine:
     # ---- attempts
 
     def next_start(
-        self, now: int, *, admits: Callable[[bool], bool] | None = None
+        self,
+        now: int,
+        *,
+        admits: Callable[[bool], bool] | None = None,
+        hosts: Hosts | None = None,
     ) -> Attempt | None:
         """Return the next attempt to make; None = nothing may start now."""
-        return starting.next_start(self._state, now, admits)
+        return starting.next_start(self._state, now, admits, hosts)
+
+    @property
+    def full_hosts(self) -> Collection[str]:
+        """The hosts that subscriptions of this partition wait for."""
+        return self._state.roster.lines.keys()
+
+    def call(self, host: str) -> None:
+        """Note that a full host has room for one more attempt."""
+        self._state.roster.call(host)
 
     def finish(self, attempt: Attempt, report: AttemptReport, now: int) -> list[Notice]:
         """Take the end of an attempt; returns what the shell must do about its subscription."""

@@ -239,6 +239,7 @@ class Partition:
     def start(self, seat: Seat, lane: Lane, attempt: Attempt, *, now: int) -> Attempt:
         """Note that an attempt is out."""
         attempt.is_suspect = seat.is_suspect
+        attempt.host = seat.host
         if seat.bucket is not None:
             seat.bucket.take(now)
         if seat.health is not None:

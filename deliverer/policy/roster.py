@@ -2,7 +2,8 @@
 
 A subscription stands in the ring while one of its lanes may have something to start. One that does
 not accept, or has all its attempts out, leaves the ring and comes back by an event: an attempt
-ends, the registry changes, a timer fires.
+ends, the registry changes, a timer fires. One whose host is full stands in the line of that host
+instead and comes back when it is called: however many wait there, nobody walks over them.
 """
 
 from collections import deque
@@ -23,12 +24,15 @@ class Seat:
     `not_before` is asked for by the receiver (Retry-After) or by a fault of ours; `stopped_epoch`
     is the lane epoch in which it asked to be disabled: nothing starts until the registry shows a
     later one (R4). A suspect's last attempt failed: it takes turns with its like. `bucket` is there
-    with a rate limit, `health` after a failure: most have neither.
+    with a rate limit, `health` after a failure: most have neither. `host` is where its attempts
+    went last; `called_to` the host that called it to its turn. Listed = in a ring or in a line.
     """
 
     __slots__ = (
         "bucket",
+        "called_to",
         "health",
+        "host",
         "in_flight",
         "is_listed",
         "is_suspect",
@@ -53,6 +57,8 @@ class Seat:
         self.stopped_epoch = NEVER_STOPPED
         self.is_listed = False
         self.is_suspect = False
+        self.host: str | None = None
+        self.called_to: str | None = None
         self.timer_at: int | None = None
 
     def adopt(self, policy: SubscriptionPolicy) -> None:
@@ -121,16 +127,28 @@ class Seat:
         return epoch < self.policy.drop_before
 
 
+class Line:
+    """Subscriptions that wait for one host; `called` of them have a call and not yet their turn."""
+
+    __slots__ = ("called", "seats")
+
+    def __init__(self) -> None:
+        self.called = 0
+        self.seats: deque[Seat] = deque()
+
+
 class Roster:
     """The rings of subscriptions that may start something, and the timers that bring one back.
 
     Suspects have a ring of their own, so that thousands of dead receivers that wait for their few
-    slots are not walked over each time a healthy one starts.
+    slots are not walked over each time a healthy one starts. `lines` are those of full hosts; while
+    one is there newcomers stand at its end, else whoever is busy would pass the others for ever.
     """
 
-    __slots__ = ("_count", "_timers", "ring", "suspects")
+    __slots__ = ("_count", "_timers", "lines", "ring", "suspects")
 
     def __init__(self) -> None:
+        self.lines: dict[str, Line] = {}
         self.ring: deque[Seat] = deque()
         self.suspects: deque[Seat] = deque()
         self._timers: list[tuple[int, int, Seat]] = []
@@ -146,8 +164,43 @@ class Roster:
     def relist(self, seat: Seat) -> None:
         """List a subscription again if one of its lanes is ready."""
         if seat.ready and not seat.is_listed:
-            seat.is_listed = True
-            (self.suspects if seat.is_suspect else self.ring).append(seat)
+            self._stand(seat)
+
+    def _stand(self, seat: Seat) -> None:
+        seat.is_listed = True
+        (self.suspects if seat.is_suspect else self.ring).append(seat)
+
+    def line_up(self, seat: Seat, host: str) -> None:
+        """Have a subscription wait for its host; first in line if it was called in vain."""
+        line = self.lines.setdefault(host, Line())
+        seat.is_listed = True
+        if seat.called_to == host:
+            line.seats.appendleft(seat)
+        else:
+            line.seats.append(seat)
+
+    def call(self, host: str) -> None:
+        """Bring the first in the line of a host to its turn."""
+        line = self.lines.get(host)
+        if line is None:
+            return
+        if line.seats:
+            seat = line.seats.popleft()
+            seat.called_to = host
+            line.called += 1
+            self._stand(seat)
+        elif not line.called:
+            del self.lines[host]
+
+    def answer(self, seat: Seat, *, has_used: bool) -> None:
+        """Take a call back; one that was of no use goes to the next in line."""
+        host, seat.called_to = seat.called_to, None
+        line = None if host is None else self.lines.get(host)
+        if host is None or line is None:
+            return
+        line.called -= 1
+        if not has_used or not line.seats:
+            self.call(host)
 
     def reopen(self, seat: Seat) -> None:
         """List every lane of a subscription that has something to start."""

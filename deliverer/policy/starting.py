@@ -3,7 +3,7 @@
 from collections import deque
 from collections.abc import Callable
 
-from deliverer.policy.items import Attempt, Parked
+from deliverer.policy.items import Attempt, Hosts, Parked
 from deliverer.policy.lagging import give_back, look_again
 from deliverer.policy.lanes import Lane, Phase, Step
 from deliverer.policy.limiter import Bucket
@@ -16,12 +16,16 @@ SUSPECTS_FIRST = 5  # every fifth attempt, so that a busy partition still retrie
 
 
 def next_start(
-    p: Partition, now: int, admits: Callable[[bool], bool] | None = None
+    p: Partition,
+    now: int,
+    admits: Callable[[bool], bool] | None = None,
+    hosts: Hosts | None = None,
 ) -> Attempt | None:
     """Return the next attempt, subscriptions in turn; None = nothing may start now.
 
     `admits(is_suspect)` says whether a slot of the process is free for a suspect or for one that is
-    well; who is turned away keeps its turn.
+    well; who is turned away keeps its turn. `hosts` says whether a host has room; whoever finds its
+    host full waits in a line until `Machine.call`.
     """
     if not p.is_confirmed:
         return None
@@ -30,14 +34,19 @@ def next_start(
         rings.insert(0, p.roster.suspects)
     p.tried += 1
     for ring in rings:
-        attempt = _first_of(p, ring, now, admits)
+        attempt = _first_of(p, ring, now, admits=admits, hosts=hosts)
         if attempt is not None:
             return attempt
     return None
 
 
 def _first_of(
-    p: Partition, ring: deque[Seat], now: int, admits: Callable[[bool], bool] | None
+    p: Partition,
+    ring: deque[Seat],
+    now: int,
+    *,
+    admits: Callable[[bool], bool] | None,
+    hosts: Hosts | None,
 ) -> Attempt | None:
     refusals = 0
     for _ in range(len(ring)):
@@ -46,17 +55,38 @@ def _first_of(
             p.roster.suspects.append(seat)
             continue
         if admits is not None and not admits(seat.is_suspect):
+            if seat.called_to is not None:
+                p.roster.answer(seat, has_used=False)
             ring.append(seat)
             refusals += 1
             if refusals == REFUSALS_MAX:
                 return None
             continue
         seat.is_listed = False
-        attempt = _turn(p, seat, now)
+        attempt = _turn(p, seat, now, hosts)
+        if seat.called_to is not None:  # one that is listed went back to its line
+            is_its_host = seat.called_to == seat.host
+            has_used = is_its_host and (attempt is not None or seat.is_listed)
+            p.roster.answer(seat, has_used=has_used)
         if attempt is not None:
             p.roster.relist(seat)
             return attempt
     return None
+
+
+def _has_place(p: Partition, seat: Seat, hosts: Hosts | None) -> bool:
+    """Ask whether the host of a subscription has room; if not, it waits in line."""
+    if hosts is None:
+        return True
+    host = seat.host = hosts.host_of(seat.subscription)
+    if host is None:
+        return True
+    is_next = seat.called_to == host or host not in p.roster.lines
+    if is_next and hosts.has_room(host):
+        return True
+    p.roster.line_up(seat, host)
+    hosts.waits(seat.subscription)
+    return False
 
 
 def repark(p: Partition, seat: Seat, lane: Lane, *, parked: Parked, now: int) -> None:
@@ -75,15 +105,17 @@ def accepts_again_at(p: Partition, seat: Seat, now: int) -> int:
     return max(waits_until, now + wait_ms)
 
 
-def _turn(p: Partition, seat: Seat, now: int) -> Attempt | None:
+def _turn(p: Partition, seat: Seat, now: int, hosts: Hosts | None) -> Attempt | None:
     is_limited = seat.bucket is not None and _waits_for_token(p, seat, seat.bucket, now)
     if not seat.accepts(now):
-        return _closed_turn(p, seat, now)
+        return _closed_turn(p, seat, now, hosts)
     bound = seat.policy.max_in_flight
     if seat.health is not None:
         bound = seat.health.bound(bound)
     if is_limited or seat.in_flight >= bound:
         return None  # back by a timer, or when one of them ends
+    if not _has_place(p, seat, hosts):
+        return None  # back when its host calls
     ready = seat.ready
     while ready:
         lane = ready.pop(0)
@@ -145,13 +177,17 @@ def _expire_queue(p: Partition, lane: Lane, oldest: int) -> None:
             p.idle[lane.key] = lane
 
 
-def _closed_turn(p: Partition, seat: Seat, now: int) -> Attempt | None:
+def _closed_turn(p: Partition, seat: Seat, now: int, hosts: Hosts | None) -> Attempt | None:
     """Clear the ready lanes of a subscription that does not accept; only a test may start."""
     oldest = now - seat.policy.max_age_ms
     while seat.ready:
         lane = seat.ready.pop(0)
         lane.is_ready = False
         if lane.is_test and seat.accepts_tests(now) and seat.has_token(now):
+            if not _has_place(p, seat, hosts):
+                lane.is_ready = True
+                seat.ready.append(lane)
+                return None
             attempt = _start_first(p, seat, lane, now)
             if attempt is not None:
                 p.roster.offer(seat, lane)

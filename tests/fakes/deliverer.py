@@ -18,6 +18,7 @@ from deliverer.commits import SPACING_S
 from deliverer.delays import TierFeed
 from deliverer.endpoints import OpenedCache, PartitionEndpoints, RegistryEntry, decode_entry
 from deliverer.fate import SharedFate
+from deliverer.hosts import HostSlots
 from deliverer.metrics import DelivererMetrics
 from deliverer.parts import Parts
 from deliverer.policy.items import Attempt, AttemptReport, Extent, Limits
@@ -399,6 +400,7 @@ class Bench:
 
     state: CommittedState | None = None
     max_in_flight: int = 10
+    max_per_host: int = 10
     limits: Limits = field(default_factory=Limits)
 
     def __post_init__(self) -> None:
@@ -413,6 +415,8 @@ class Bench:
         self.disabling = FakeDisabling()
         self.reader = FakeReader(self.log, self.state)
         self.slots = Slots(self.max_in_flight)
+        self.hosts = HostSlots(self.max_per_host)
+        self.host_waits: list[str] = []
         self.instruments = CollectorRegistry()
         self.parts = Parts(
             topics=NAMES,
@@ -421,6 +425,8 @@ class Bench:
             log=self.logger,
             metrics=DelivererMetrics(self.instruments),
             slots=self.slots,
+            hosts=self.hosts,
+            host_waits=self.host_waits.append,
             fate=SharedFate(lambda *_: None),
             limits=self.limits,
             jitter=lambda: 0.0,

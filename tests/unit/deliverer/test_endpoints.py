@@ -257,3 +257,14 @@ def test_parts_of_the_url_and_of_logins_are_secrets() -> None:
         "very-long-token",
     } <= found
     assert not found & {"in", "token", "v", "1", "Bearer", ""}
+
+
+def test_the_host_of_a_subscription_is_opened_once_a_version() -> None:
+    """It bounds attempts per host and port; what nothing can be sent to has none."""
+    view = endpoints()
+    view.changed(*registry_entry("sub_a"))
+    view.changed(*registry_entry("sub_off", status="disabled"))
+
+    hosts = [view.host_of(one) for one in ("sub_a", "sub_a", "sub_off", "unknown")]
+
+    assert hosts == ["hooks.example.com:443", "hooks.example.com:443", None, None]

@@ -298,6 +298,32 @@ async def test_full_slots_start_when_one_is_free(started: Started) -> None:
     assert bench.attempts.sequences == [0]
 
 
+async def test_a_full_host_starts_when_a_place_is_free(started: Started) -> None:
+    """Two subscriptions of one host: the second waits uncharged and starts by itself."""
+    bench = await started(max_per_host=1)
+    bench.registry.put("sub_b")
+    await bench.feed(delivery_record(0), delivery_record(1, subscription="sub_b"))
+    before = list(bench.attempts.sequences)
+
+    bench.attempts.finish(0)
+    await bench.turn()
+
+    assert (before, bench.attempts.sequences) == ([0], [0, 1])
+    assert bench.host_waits == ["sub_b"]
+    assert bench.hosts.in_flight("hooks.example.com:443") == 1
+
+
+async def test_a_partition_that_dies_gives_its_places_back(started: Started) -> None:
+    """Else a host would stay full for ever."""
+    bench = await started(max_per_host=1)
+    await bench.feed(delivery_record(0), delivery_record(1))
+
+    await bench.close()
+
+    assert bench.hosts.in_flight("hooks.example.com:443") == 0
+    assert bench.hosts.full == 0
+
+
 async def test_a_revoked_partition_commits_what_ended_and_starts_nothing(started: Started) -> None:
     """Drain waits for what runs and writes a last tick; the next record does not start."""
     bench = await started()
