@@ -20,6 +20,7 @@ from chassis.vault import Tampered, UnknownKey, Vault, sealing_key
 from deliverer.policy.items import Mode, SubscriptionPolicy
 from deliverer.policy.limiter import rate_of
 from deliverer.request import Recipient, RequestRefused, recipient_of
+from deliverer.sender.port import MaySend, always
 from schemas.registry import (
     SealedFields,
     SubscriptionRecord,
@@ -103,7 +104,10 @@ class _Known(msgspec.Struct, eq=False, gc=False):
 
 
 class PartitionEndpoints:
-    """The subscriptions of one partition; satisfies the machine's `Subscriptions`."""
+    """The subscriptions of one partition; satisfies the machine's `Subscriptions`.
+
+    `may_send` tells whether the partition is still surely ours: asked before bytes are written.
+    """
 
     def __init__(self, vault: Vault, *, opened: "OpenedCache", log: FilteringBoundLogger) -> None:
         self._vault = vault
@@ -112,6 +116,7 @@ class PartitionEndpoints:
         self._known: dict[str, _Known] = {}
         self._closed: set[str] = set()
         self._listener: Callable[[str], None] | None = None
+        self.may_send: MaySend = always
 
     def listen(self, listener: Callable[[str], None] | None) -> None:
         """Tell one listener the id of each subscription that changed."""

@@ -52,6 +52,7 @@ async def take_over(
     )
     ticker.begin(state.mark, machine.head_position)
     lease = Lease(claimed_at)
+    endpoints.may_send = lambda: lease.is_fresh(parts.clock.monotonic())
     commits = Commits(
         partition,
         parts,

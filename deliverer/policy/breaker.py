@@ -11,7 +11,8 @@ a takeover forgets it, so a successor learns that a receiver is dead from its ne
 Any success closes the breaker. Then one attempt at a time may be out, and after as many successes
 as may be out, twice as many: 1, 2, 4, … until `max_in_flight`. The time between probes doubles with
 each failed one and is the first again when a ramp is complete: a receiver that flaps is not asked
-more often.
+more often. Up to a fifth is added to each such wait by lot, since receivers of one host fail in
+the same moment and would else all be asked in the same moment, too.
 """
 
 from deliverer.policy.items import Limits
@@ -21,6 +22,7 @@ HISTORY_MASK = (1 << HISTORY) - 1
 FAILURES_IN_HISTORY = 14
 """70 % of the last 20 (CONTRACT §5)."""
 HALVING_STATUSES = (502, 504)
+PROBE_JITTER_SHARE = 0.2
 
 
 class Health:
@@ -108,8 +110,11 @@ class Health:
             self.may_be_out = None
             self.probe_ms = limits.probe_ms
 
-    def failed(self, sequence: int, now: int, limits: Limits) -> None:
-        """Note an attempt that counts against the receiver; opens the breaker when it must."""
+    def failed(self, sequence: int, now: int, limits: Limits, *, jitter: float) -> None:
+        """Note an attempt that counts against the receiver; opens the breaker when it must.
+
+        `jitter` in [0, 1] spreads the probes.
+        """
         if not self.streak:
             self.failing_since = now
         self.streak += 1
@@ -120,12 +125,12 @@ class Health:
             if sequence == self.probe:
                 self.probe = None
                 self.probe_ms = min(2 * self.probe_ms, limits.probe_max_ms)
-                self.open_until = now + self.probe_ms
+                self.open_until = now + _spread(self.probe_ms, jitter)
             return
         is_dead = self.streak >= limits.breaker_failures
         if is_dead or self.history.bit_count() >= FAILURES_IN_HISTORY:
             self.is_open = True
-            self.open_until = now + self.probe_ms
+            self.open_until = now + _spread(self.probe_ms, jitter)
 
     def halve(self, max_in_flight: int) -> None:
         """Let half as many attempts out: what stands before the receiver is overloaded."""
@@ -154,3 +159,8 @@ class Health:
         """Ask whether it is time to give the subscription up (no success for so long)."""
         is_tried = self.streak >= limits.failing_attempts
         return is_tried and now - self.failing_since >= limits.failing_ms
+
+
+def _spread(wait_ms: int, jitter: float) -> int:
+    """Lengthen a wait, never shorten it: how often a receiver is asked is a promise."""
+    return wait_ms + int(wait_ms * PROBE_JITTER_SHARE * jitter)

@@ -85,7 +85,7 @@ def _judge(p: Partition, seat: Seat, *, attempt: Attempt, report: AttemptReport,
     if verdict is Verdict.NOT_MADE:
         health.not_made(sequence, now)
     elif verdict is Verdict.FAILURE and not report.wants_abort:
-        health.failed(sequence, now, limits)
+        health.failed(sequence, now, limits, jitter=p.jitter())
         if report.status in HALVING_STATUSES:
             health.halve(seat.policy.max_in_flight)
     # What else it says about the one delivery (gone, aborted), it answers.

@@ -1,12 +1,19 @@
 """The port between the deliverer and whatever sends its requests. Pure."""
 
+from collections.abc import Callable
 from typing import Literal, Protocol
 
 import msgspec
 
 from schemas.outcome import Outcome
 
+MaySend = Callable[[], bool]
 BlockedReason = Literal["address", "dns", "scheme", "port"]
+
+
+def always() -> bool:
+    """Allow it."""
+    return True
 
 
 class PreparedRequest(msgspec.Struct, frozen=True, kw_only=True):
@@ -50,6 +57,9 @@ class AttemptResult(msgspec.Struct, frozen=True, kw_only=True):
 class Sender(Protocol):
     """Sends prepared requests."""
 
-    async def send(self, request: PreparedRequest) -> AttemptResult:
-        """Send one request and tell how it ended. Raises nothing but CancelledError."""
+    async def send(self, request: PreparedRequest, *, may_send: MaySend = always) -> AttemptResult:
+        """Send one request and tell how it ended. Raises nothing but CancelledError.
+
+        `may_send` is asked right before its bytes are written; on False the outcome is `cancelled`.
+        """
         ...

@@ -3,6 +3,10 @@
 An attempt is: a kept connection if there is a clean one, else a new one; one exchange; one result.
 A kept connection that broke within a second, before any byte of an answer, was most likely closed
 by the receiver while the request was on its way: the attempt goes on, once, on a new connection.
+
+Right before the bytes are written, the time left and the right to send are asked once more. A
+process that was frozen since finds its socket ready before any timer fires, and its event loop
+still tells the time of its last turn; so the machine's own clock is asked.
 """
 
 import asyncio
@@ -10,6 +14,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
+from chassis.clock import Clock, SystemClock
 from chassis.egress import EgressPolicy
 from chassis.egress_proxy import ProxyAddress
 from deliverer.resolver import AiodnsLookup, Lookup, Resolver
@@ -17,7 +22,7 @@ from deliverer.sender.connection import Connection, ExchangeEnd
 from deliverer.sender.connector import Connector, tls_context
 from deliverer.sender.dial import Dial, dial_tcp
 from deliverer.sender.pool import IDLE_MAX, Pool
-from deliverer.sender.port import AttemptResult, PreparedRequest
+from deliverer.sender.port import AttemptResult, MaySend, PreparedRequest, always
 from deliverer.sender.route import (
     CLOSED_EARLY,
     SPOKE_EARLY,
@@ -52,6 +57,29 @@ def _ignore(is_reused: bool) -> None:
     """Count nothing."""
 
 
+class _Permit:
+    """Until when, and on what condition, the bytes of one attempt may be written."""
+
+    __slots__ = ("_clock", "_expires", "_may_send")
+
+    def __init__(self, clock: Clock, timeout_s: float, may_send: MaySend) -> None:
+        self._clock = clock
+        self._expires = clock.monotonic() + timeout_s
+        self._may_send = may_send
+
+    def refusal(self) -> ExchangeEnd | None:
+        """Return how the attempt ends unwritten, None when it may go on."""
+        if self._clock.monotonic() >= self._expires:
+            return _unwritten(Outcome.TIMEOUT, "the time was over before the request was written")
+        if not self._may_send():
+            return _unwritten(Outcome.CANCELLED, "the partition may be another process's by now")
+        return None
+
+
+def _unwritten(failure: Outcome, detail: str) -> ExchangeEnd:
+    return ExchangeEnd(failure, detail, 0.0, False, None, None, None, b"")
+
+
 class HttpSender:
     """Sends prepared requests over HTTP/1.1 under one egress policy. Made inside a running loop.
 
@@ -70,7 +98,9 @@ class HttpSender:
         lookup: Lookup | None = None,
         dial: Dial = dial_tcp,
         proxy: ProxyAddress | None = None,
+        clock: Clock | None = None,
     ) -> None:
+        self._clock = clock or SystemClock()
         self._loop = asyncio.get_running_loop()
         self._on_connection = on_connection
         self._pool = Pool(self._loop, idle_max=idle_max)
@@ -83,14 +113,15 @@ class HttpSender:
             policy, tls=tls_context(ca_file), route=route, on_closed=self._pool.forget
         )
 
-    async def send(self, request: PreparedRequest) -> AttemptResult:
+    async def send(self, request: PreparedRequest, *, may_send: MaySend = always) -> AttemptResult:
         """Send one request and tell how it ended. Raises nothing but CancelledError."""
+        permit = _Permit(self._clock, request.timeout_s, may_send)
         started = self._loop.time()
         deadline = started + request.timeout_s
         key = (request.scheme, request.host, request.port)
         connection = self._pool.take(key)
         if connection is not None:
-            end = await self._exchange(connection, request, deadline, is_reused=True)
+            end = await self._exchange(connection, request, deadline, permit, is_reused=True)
             if not (end.is_unanswered and end.lasted_s < STALE_S_MAX):
                 return self._result(end, started, is_reused=True)
         opened = await self._connector.open(*key, deadline=deadline)
@@ -99,7 +130,7 @@ class HttpSender:
         if not opened.is_idle:
             early = SPOKE_EARLY if opened.has_spoken_unasked else CLOSED_EARLY
             return self._failed(early, started)
-        end = await self._exchange(opened, request, deadline, is_reused=False)
+        end = await self._exchange(opened, request, deadline, permit, is_reused=False)
         return self._result(end, started, is_reused=False)
 
     async def close(self) -> None:
@@ -109,14 +140,22 @@ class HttpSender:
         await self._dns.close()
 
     async def _exchange(
-        self, connection: Connection, request: PreparedRequest, deadline: float, *, is_reused: bool
+        self,
+        connection: Connection,
+        request: PreparedRequest,
+        deadline: float,
+        permit: _Permit,
+        *,
+        is_reused: bool,
     ) -> ExchangeEnd:
-        self._on_connection(is_reused)
-        try:
-            end = await connection.exchange(request.head + request.body, deadline)
-        except asyncio.CancelledError:
-            connection.abort()
-            raise
+        end = permit.refusal()
+        if end is None:
+            self._on_connection(is_reused)
+            try:
+                end = await connection.exchange(request.head + request.body, deadline)
+            except asyncio.CancelledError:
+                connection.abort()
+                raise
         if connection.is_idle:
             self._pool.put((request.scheme, request.host, request.port), connection)
         return end

@@ -39,6 +39,14 @@ class SenderContract:
 
         assert (result.outcome, result.status) == (Outcome.TIMEOUT, None)
 
+    async def test_what_may_not_be_sent_is_cancelled(
+        self, sender: Sender, requests: Requests
+    ) -> None:
+        """Asked right before the bytes are written; nothing is sent and nobody is charged."""
+        result = await sender.send(requests["accepting"], may_send=lambda: False)
+
+        assert (result.outcome, result.status) == (Outcome.CANCELLED, None)
+
     async def test_a_cancelled_attempt_ends_at_once(
         self, sender: Sender, requests: Requests
     ) -> None:

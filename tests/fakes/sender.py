@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Mapping
 
-from deliverer.sender.port import AttemptResult, PreparedRequest
+from deliverer.sender.port import AttemptResult, MaySend, PreparedRequest, always
 from schemas.outcome import Outcome
 
 DELIVERED = AttemptResult(outcome=Outcome.DELIVERED, status=204)
@@ -17,8 +17,10 @@ class FakeSender:
         self.requests: list[PreparedRequest] = []
         self.hangs: set[str] = set()
 
-    async def send(self, request: PreparedRequest) -> AttemptResult:
+    async def send(self, request: PreparedRequest, *, may_send: MaySend = always) -> AttemptResult:
         """Answer; a host in `hangs` never does until its timeout."""
+        if not may_send():
+            return AttemptResult(outcome=Outcome.CANCELLED)
         self.requests.append(request)
         if request.host in self.hangs:
             try:

@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 
 from chassis.kafka import Record
+from deliverer.lease import LEASE_S
 from deliverer.policy.items import Extent, Limits
 from deliverer.state import CommittedState
 from schemas.lane_state import TierState, WindowRecord
@@ -241,6 +242,16 @@ async def test_a_stale_lease_is_renewed_by_a_tick_before_anything_starts(started
     assert len(bench.log.ticks) == 1
     assert bench.log.offsets == [{(NAMES.deliveries, 0): 0}]
     assert bench.attempts.sequences == [0]
+
+
+async def test_the_lease_is_asked_again_before_bytes_are_written(started: Started) -> None:
+    """An attempt that a frozen process carries on after its lease may not be sent any more."""
+    bench = await started()
+    before = bench.registry.view.may_send()
+
+    bench.clock.advance(LEASE_S + 0.1)
+
+    assert (before, bench.registry.view.may_send()) == (True, False)
 
 
 async def test_an_idle_partition_writes_nothing_for_its_lease(started: Started) -> None:

@@ -263,7 +263,7 @@ def test_no_success_for_days_and_enough_attempts_disable(
     feed(made, *[delivery(offset, accepted_at=NOW + 4 * DAY) for offset in range(30)])
     health = made._state.seats["s"].ailing(limits)
     for sequence in range(failures - 1):
-        health.failed(sequence, NOW, Limits(breaker_failures=1_000))
+        health.failed(sequence, NOW, Limits(breaker_failures=1_000), jitter=0.0)
         health.history, health.is_open, health.open_until = 0, False, 0
     now = NOW + int(days * DAY)
 
@@ -277,10 +277,10 @@ def test_a_success_ends_the_count_of_days() -> None:
     """Five days count from the first failure after it."""
     health = Health(LIMITS)
     for sequence in range(20):
-        health.failed(sequence, 0, LIMITS)
+        health.failed(sequence, 0, LIMITS, jitter=0.0)
     health.succeeded(8, LIMITS)
     for sequence in range(20):
-        health.failed(sequence, 5 * DAY, LIMITS)
+        health.failed(sequence, 5 * DAY, LIMITS, jitter=0.0)
 
     assert not health.is_failing(5 * DAY, LIMITS)
     assert health.is_failing(10 * DAY, LIMITS)
@@ -309,3 +309,28 @@ def test_twenty_successes_leave_nothing_to_remember() -> None:
         end(made, start(made))
 
     assert seat.health is None
+
+
+def test_probes_of_many_are_spread_and_never_early() -> None:
+    """A thousand receivers of one host that fell together are not all asked in one moment."""
+    opened = []
+    for lot in range(1_001):
+        health = Health(LIMITS)
+        for sequence in range(LIMITS.breaker_failures):
+            health.failed(sequence, NOW, LIMITS, jitter=lot / 1_000)
+        opened.append(health.open_until - NOW)
+
+    assert (min(opened), max(opened)) == (LIMITS.probe_ms, LIMITS.probe_ms * 6 // 5)
+    assert len(set(opened)) > 900
+
+
+def test_a_failed_probe_is_spread_again() -> None:
+    """The doubled wait as well."""
+    health = Health(LIMITS)
+    for sequence in range(LIMITS.breaker_failures):
+        health.failed(sequence, NOW, LIMITS, jitter=0.0)
+    health.started(99, NOW, LIMITS)
+
+    health.failed(99, NOW, LIMITS, jitter=1.0)
+
+    assert health.open_until == NOW + LIMITS.probe_ms * 2 * 6 // 5
