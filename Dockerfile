@@ -7,7 +7,7 @@ RUN python -m pip install --no-cache-dir --root-user-action=ignore "uv>=0.8,<1" 
 # Dependencies first: this layer is kept until they change.
 COPY pyproject.toml constraints.txt ./
 RUN uv pip install --no-cache --compile-bytecode -p /opt/hooklane/bin/python \
-    -r pyproject.toml -c constraints.txt
+    -r pyproject.toml --extra otel -c constraints.txt
 COPY . .
 RUN uv build --wheel --no-cache -o /dist \
  && uv pip install --no-cache --compile-bytecode --no-deps -p /opt/hooklane/bin/python /dist/*.whl

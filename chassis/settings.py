@@ -37,6 +37,7 @@ __all__ = [
     "ServiceSettings",
     "SettingsError",
     "TopicsSettings",
+    "TracingSettings",
     "VaultSettings",
     "describe",
     "load",
@@ -159,6 +160,13 @@ class AdminSettings(Section):
     port: int = Field(
         default=9101, ge=0, le=PORT_MAX, description="Port of probes and metrics; 0 = any."
     )
+    token: SecretStr | None = Field(
+        default=None,
+        min_length=16,
+        max_length=1024,
+        description="Bearer token of `/debug` and `/log-level`, at least 16 characters; "
+        "not set = both are 404.",
+    )
 
 
 class LogSettings(Section):
@@ -171,6 +179,59 @@ class LogSettings(Section):
     format: Literal["json", "console"] = Field(
         default="json", description="`json`: one object per line; `console`: for people."
     )
+
+
+class TracingSettings(Section):
+    """Where spans go; nothing of it is loaded while `ENDPOINT` is not set."""
+
+    endpoint: str | None = Field(
+        default=None,
+        pattern=r"^https?://[^\s/?#@]+(/[^\s?#@]*)?$",
+        max_length=2048,
+        description="URL of a collector's OTLP/HTTP traces, e.g. `http://collector:4318/v1/traces`;"
+        " not set = no spans. Needs `hooklane[otel]`, which the image has.",
+    )
+    headers: SecretStr | None = Field(
+        default=None,
+        description="Header fields for the collector, `name=value`, comma-separated; may be keys.",
+    )
+    ca_file: FilePath | None = Field(
+        default=None, description="PEM file that signs the collector's certificate."
+    )
+    ratio: float = Field(
+        default=1.0,
+        ge=0,
+        le=1,
+        description="Share of the traces that begin here to record; "
+        "one that arrives with `traceparent` keeps its own decision.",
+    )
+    queue_spans: int = Field(
+        default=4096,
+        ge=512,
+        le=1_000_000,
+        description="Ended spans kept for export; with more, the oldest are dropped and counted.",
+    )
+    timeout_s: float = Field(
+        default=5.0, gt=0, le=60, description="Seconds for one export, with its retries."
+    )
+
+    @field_validator("headers")
+    @classmethod
+    def _check_headers(cls, headers: SecretStr | None) -> SecretStr | None:
+        for number, field in enumerate(_fields_of(headers), start=1):
+            name, _, value = field.partition("=")
+            if not name.strip() or not value.strip() or not field.isprintable():
+                raise ValueError(f"entry {number} is not `name=value`")
+        return headers
+
+    def header_fields(self) -> dict[str, str]:
+        """Return the header fields as the exporter takes them."""
+        pairs = (field.partition("=") for field in _fields_of(self.headers))
+        return {name.strip(): value.strip() for name, _, value in pairs}
+
+
+def _fields_of(headers: SecretStr | None) -> list[str]:
+    return [] if headers is None else headers.get_secret_value().split(",")
 
 
 class LifecycleSettings(Section):
@@ -271,6 +332,7 @@ class ServiceSettings(BaseSettings):
     admin: AdminSettings = AdminSettings()
     log: LogSettings = LogSettings()
     lifecycle: LifecycleSettings = LifecycleSettings()
+    tracing: TracingSettings = TracingSettings()
 
     @classmethod
     def settings_customise_sources(

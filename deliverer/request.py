@@ -16,7 +16,6 @@ from chassis.egress import AdmittedUrl, UrlRefused, parse_url
 from chassis.outbound_headers import check_custom_header
 from deliverer.sender.port import BlockedReason, PreparedRequest
 from deliverer.signing import SecretInvalid, Signer, parse_secret
-from schemas.cloudevents import TRACE_NAMES, trace_value
 from schemas.http_binding import http_headers, structured_document
 from schemas.registry import SealedFields
 
@@ -108,8 +107,12 @@ def build_request(
     record_headers: Headers,
     data: bytes | None,
     is_replay: bool,
+    trace: Sequence[tuple[str, str]] = (),
 ) -> PreparedRequest | RequestRefused:
-    """Build and sign the request of one attempt; null data is an empty body."""
+    """Build and sign the request of one attempt; null data is an empty body.
+
+    `trace` are the W3C headers that this receiver may see, well formed.
+    """
     if not _WEBHOOK_ID.fullmatch(webhook_id):
         return RequestRefused(None, "the webhook id of the record is malformed")
     if recipient.format == "structured":
@@ -119,11 +122,12 @@ def build_request(
         body = data or b""
         # Values come percent-encoded or as one visible line: nothing to check again per request.
         event_lines = "".join([f"{n}: {v}\r\n" for n, v in http_headers(record_headers)])
+    trace_lines = "".join([f"{n}: {v}\r\n" for n, v in trace])
     signatures = _signatures(recipient, webhook_id, now_ms, body)
     lines = (
         f"content-length: {len(body)}\r\n"
         f"{event_lines}"
-        f"{_trace_lines(record_headers)}"
+        f"{trace_lines}"
         f"webhook-id: {webhook_id}\r\n"
         f"webhook-timestamp: {now_ms // 1000}\r\n"
         f"webhook-signature: {signatures}\r\n"
@@ -172,12 +176,3 @@ def _signatures(recipient: Recipient, webhook_id: str, now_ms: int, body: bytes)
         if old.expires_at > now_ms
     ]
     return " ".join([first, *others])
-
-
-def _trace_lines(record_headers: Headers) -> str:
-    lines = ""
-    for name, raw in record_headers:
-        if name in TRACE_NAMES:
-            value = trace_value(name, raw.decode("latin-1"))
-            lines += f"{name}: {value}\r\n" if value is not None else ""
-    return lines

@@ -15,6 +15,7 @@ from chassis.preconditions import Preconditions
 from chassis.table import Table
 from chassis.table_writer import TableWriter, system_jitter
 from chassis.tick import TickProducer
+from chassis.tracing import make_tracing
 from chassis.vault import Vault
 from deliverer.attempts import Attempter
 from deliverer.components import Membership, RegistryReader, Sending
@@ -37,6 +38,7 @@ from deliverer.settings import DelivererSettings
 from deliverer.slots import Slots
 from deliverer.state import StateReader
 from deliverer.sweep import SweepReader
+from deliverer.tracing import AttemptTraces
 from deliverer.worker import PartitionWorker
 from schemas.topics import TIERS, TopicPlan, plan, topic_name, transactional_id
 
@@ -58,6 +60,9 @@ async def build(settings: DelivererSettings) -> Sequence[Component]:
     descriptors = _descriptors(settings)
     sender = _sender(settings, metrics, descriptors)
     delays, sweeps = _log_readers(settings, names, metrics)
+    tracing = make_tracing(
+        settings.tracing, service=CLIENT_ID, instruments=instruments, log=logs.get(NAME)
+    )
     slots = Slots(descriptors.max_in_flight)
     metrics.in_flight.set_function(lambda: slots.in_flight)
     metrics.in_flight_limit.set(descriptors.max_in_flight)
@@ -78,7 +83,14 @@ async def build(settings: DelivererSettings) -> Sequence[Component]:
         sweeps=sweeps,
         registry=reading.registry,
         reader=_state_reader(settings, names),
-        attempts=Attempter(sender, clock=clock, metrics=metrics, log=logs.get("attempts").bind()),
+        attempts=Attempter(
+            sender,
+            clock=clock,
+            metrics=metrics,
+            log=logs.get("attempts").bind(),
+            traces=AttemptTraces(tracing, group=group_of(settings)) if tracing else None,
+            tells_trace=settings.deliverer.send_trace,
+        ),
         disabling=reading.disabler,
         make_writer=lambda partition: _tick_producer(settings, partition, clock),
     )
@@ -93,6 +105,7 @@ async def build(settings: DelivererSettings) -> Sequence[Component]:
     return [
         admin,
         LoopLag(instruments, clock=clock),
+        *([tracing] if tracing else []),
         gate,
         RegistryReader(reading.table, reading.writer, reading.disabler),
         Sending(sender),

@@ -42,6 +42,11 @@ class DeliveryLimits(Section):
         description="The longest rest in seconds before the log is read again for lanes that wait "
         "there; lanes that come back meanwhile share the reading.",
     )
+    send_trace: bool = Field(
+        default=False,
+        description="Send `traceparent` and `tracestate` to receivers; "
+        "they are strangers, and would learn your trace ids and vendors.",
+    )
 
 
 class BreakerSettings(Section):

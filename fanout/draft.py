@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 
 from chassis.kafka import RECORD_BYTES_MAX, Record, record_bytes
+from chassis.tracing import Span
 from fanout.plan import Plan, PlannedRecord, Received, Result, quarantined
 from schemas.event import Violation
 from schemas.event_types import SchemaMode
@@ -23,6 +24,7 @@ class Draft:
         self.reasons: Counter[QuarantineReason] = Counter()
         self.schema_modes: Counter[SchemaMode] = Counter()
         self.accepted_at: list[int] = []
+        self.spans: list[Span] = []
         self.deliveries = 0
         self.events = 0
         self.costly_events = 0

@@ -8,6 +8,7 @@ from structlog.typing import FilteringBoundLogger
 from chassis.clock import Clock
 from chassis.kafka import Record
 from chassis.tick import CommitInfo
+from chassis.tracing import Tracing
 from fanout.directory import Directory
 from fanout.event_log import Bounds
 from fanout.metrics import FanoutMetrics
@@ -90,3 +91,4 @@ class Parts(NamedTuple):
     metrics: FanoutMetrics
     log: FilteringBoundLogger
     wake: Callable[[], None]
+    tracing: Tracing | None = None

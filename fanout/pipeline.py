@@ -21,8 +21,9 @@ from fanout.dedupe import DedupeWindow
 from fanout.draft import Draft
 from fanout.event_log import Bounds
 from fanout.parts import Parts, Place
-from fanout.plan import Planner, Received, size_of
+from fanout.plan import Plan, Planner, Received, size_of
 from fanout.settings import FanoutLimits
+from fanout.traces import LOST, EventTraces, end_all
 
 REGISTRY_S_MAX = 5.0
 REGISTRY_PAUSE_S = 0.2
@@ -56,6 +57,11 @@ class PartitionFanout:
         self._quiet = asyncio.Event()
         self._is_draining = False
         self._is_dead = False
+        self._traces = (
+            None
+            if parts.tracing is None
+            else EventTraces(parts.tracing, topic=place.events_topic, group=place.group)
+        )
 
     @property
     def position(self) -> int:
@@ -234,13 +240,21 @@ class PartitionFanout:
                 break
             record = self._queue.popleft()
             self._queue_bytes -= size_of(record)
-            self._draft.add(record, self._planner.plan(record, registry_offset=registry_offset))
+            plan = self._planner.plan(record, registry_offset=registry_offset)
+            if self._traces is not None:
+                plan = self._traced(self._traces, record, plan)
+            self._draft.add(record, plan)
             self._planned_to = record.offset + 1
         if not self._queue:
             self._planned_to = self._position
         if self.has_room() and not had_room:
             self._parts.wake()
         await asyncio.sleep(0)  # planning costs CPU; heartbeats and other partitions come between
+
+    def _traced(self, traces: EventTraces, record: Received, plan: Plan) -> Plan:
+        plan, span = traces.begin(record, plan, started_ms=self._parts.clock.now_ms())
+        self._draft.spans.append(span)
+        return plan
 
     async def _catch_up(self) -> bool:
         """Bring the registry up to date for all that is queued now (PROTOCOL R3)."""
@@ -274,11 +288,16 @@ class PartitionFanout:
     async def _commit_tick(self, draft: Draft, offset: int) -> None:
         began = self._parts.clock.monotonic()
         place = self._place
-        info = await self._parts.producer.commit(
-            draft.records,
-            offsets={(place.events_topic, place.partition): offset},
-            group=place.group,
-        )
+        error: str | None = LOST
+        try:
+            info = await self._parts.producer.commit(
+                draft.records,
+                offsets={(place.events_topic, place.partition): offset},
+                group=place.group,
+            )
+            error = None
+        finally:
+            end_all(draft.spans, error=error)
         self._committed = offset
         self._count(draft, info, self._parts.clock.monotonic() - began)
 

@@ -14,6 +14,7 @@ from chassis.ownership import Ownership, OwnershipHooks
 from chassis.preconditions import Preconditions
 from chassis.table import Table
 from chassis.tick import TickProducer
+from chassis.tracing import Tracing, make_tracing
 from fanout.components import Membership, Reading
 from fanout.directory import Entry, decode_entry
 from fanout.event_log import EventLog
@@ -39,8 +40,16 @@ USED_TOPICS = ("events", "deliveries", "registry", "quarantine")
 class Actors:
     """Makes the actors of this process and knows the latest of each partition."""
 
-    def __init__(self, settings: FanoutSettings, metrics: FanoutMetrics, clock: Clock) -> None:
+    def __init__(
+        self,
+        settings: FanoutSettings,
+        metrics: FanoutMetrics,
+        clock: Clock,
+        *,
+        tracing: Tracing | None = None,
+    ) -> None:
         self._settings = settings
+        self._tracing = tracing
         self._metrics = metrics
         self._clock = clock
         self._topic_of = partial(topic_name, settings.topics.prefix)
@@ -102,6 +111,7 @@ class Actors:
             metrics=self._metrics,
             log=self._log,
             wake=self.ownership.wake,
+            tracing=self._tracing,
         )
         actor = self._latest[partition] = PartitionFanout(place, parts, limits=settings.fanout)
         return actor
@@ -127,7 +137,10 @@ def build(settings: FanoutSettings) -> Sequence[Component]:
     clock = SystemClock()
     instruments = make_registry(NAME)
     metrics = FanoutMetrics(instruments)
-    actors = Actors(settings, metrics, clock)
+    tracing = make_tracing(
+        settings.tracing, service=CLIENT_ID, instruments=instruments, log=logs.get(NAME)
+    )
+    actors = Actors(settings, metrics, clock, tracing=tracing)
     lag = LagWatch(
         partial(kafka.consumer, settings.kafka, client_id=f"{CLIENT_ID}-lag"),
         topic=actors.events_topic,
@@ -151,6 +164,7 @@ def build(settings: FanoutSettings) -> Sequence[Component]:
     return [
         admin,
         LoopLag(instruments, clock=clock),
+        *([tracing] if tracing else []),
         gate,
         Reading([actors.table, lag]),
         Membership(actors.ownership),

@@ -8,11 +8,13 @@ from aiohttp import hdrs, web
 from structlog.typing import FilteringBoundLogger
 
 from chassis.clock import Clock
+from chassis.tracing import Tracing
 from gateway.access import PRINCIPAL, Access
 from gateway.metrics import GatewayMetrics
 from gateway.problems import Code, Problem, RefusedError
 from gateway.responses import problem_response
 from gateway.routes import ROUTES
+from gateway.tracing import trace_requests
 from schemas.api_keys import Scope
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -37,10 +39,12 @@ def make_app(
     metrics: GatewayMetrics,
     clock: Clock,
     log: FilteringBoundLogger,
+    tracing: Tracing | None = None,
 ) -> web.Application:
     """Lay out the API: one handler per operation of the route table, by its name."""
+    traced = [] if tracing is None else [trace_requests(tracing)]
     app = web.Application(
-        middlewares=[_measure(metrics, clock), _explain(log), _authorize(access, clock)],
+        middlewares=[*traced, _measure(metrics, clock), _explain(log), _authorize(access, clock)],
         client_max_size=1,
     )
     app[ROUTE_GROUPS] = {route.path: route.group for route in ROUTES}

@@ -15,10 +15,11 @@ from chassis.metrics import LoopLag, make_registry
 from chassis.preconditions import Preconditions
 from chassis.table import Table
 from chassis.table_writer import TableWriter
+from chassis.tracing import make_tracing
 from chassis.vault import Vault
 from gateway.app import make_app
 from gateway.appender import KafkaAppender
-from gateway.handlers.events import EventLimits, EventsTopic
+from gateway.handlers.events import EventLimits
 from gateway.ingest_rules import IngestFacts
 from gateway.intake import Intake
 from gateway.kafka_registry import KafkaRegistry, KafkaShelf, RegistryTopic
@@ -26,6 +27,7 @@ from gateway.metrics import GatewayMetrics
 from gateway.publish import BatchingPublisher
 from gateway.registry_reader import RegistryReader
 from gateway.registry_rows import RegistryIndex, Row, decode_row
+from gateway.sending import EventsTopic
 from gateway.server import HttpServer
 from gateway.settings import GatewaySettings
 from gateway.subscriptions import Rules
@@ -70,6 +72,9 @@ def build(settings: GatewaySettings) -> Sequence[Component]:
         clock=clock,
         fresh_id=fresh_id,
         rules=Rules(settings.egress.policy(), os.urandom),
+        tracing=make_tracing(
+            settings.tracing, service=_CLIENT_ID, instruments=instruments, log=log
+        ),
     )
     app = make_app(
         handlers_of(ports, _bounds(settings), metrics),
@@ -77,6 +82,7 @@ def build(settings: GatewaySettings) -> Sequence[Component]:
         metrics=metrics,
         clock=clock,
         log=log,
+        tracing=ports.tracing,
     )
     gate = Preconditions(
         settings.kafka,
@@ -92,6 +98,7 @@ def build(settings: GatewaySettings) -> Sequence[Component]:
     return [
         admin,
         LoopLag(instruments, clock=clock),
+        *([ports.tracing] if ports.tracing else []),
         gate,
         RegistryReader(table, writer, partitions=settings.topics.partitions),
         publisher,

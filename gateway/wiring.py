@@ -4,12 +4,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from chassis.clock import Clock
+from chassis.tracing import Tracing
 from gateway.access import Access
 from gateway.app import Handler
 from gateway.auth import Keyring
 from gateway.handlers.documents import DocumentHandlers
 from gateway.handlers.event_types import EventTypeHandlers
-from gateway.handlers.events import EventHandlers, EventLimits, EventsTopic
+from gateway.handlers.events import EventHandlers, EventLimits
 from gateway.handlers.keys import KeyHandlers
 from gateway.handlers.subscribers import SubscriberHandlers
 from gateway.handlers.subscriptions import SubscriptionHandlers
@@ -21,6 +22,7 @@ from gateway.publish import Publisher
 from gateway.quotas import Quotas
 from gateway.reading import BodyReader
 from gateway.registry import Registry, Shelf
+from gateway.sending import EventsTopic, Sending
 from gateway.subscriptions import Rules
 from schemas.api_keys import ApiKeyRecord
 from schemas.event_types import EventTypeRecord
@@ -41,6 +43,7 @@ class Ports:
     clock: Clock
     fresh_id: Callable[[IdPrefix], str]
     rules: Rules
+    tracing: Tracing | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,10 +66,11 @@ def handlers_of(ports: Ports, bounds: Bounds, metrics: GatewayMetrics) -> Mappin
         ports.facts, Quotas(), on_violation=lambda mode: metrics.schema_violations[mode].inc()
     )
     bodies = BodyReader(bounds.intake, timeout_s=bounds.limits.body_timeout_s)
+    sending = Sending(ports.publisher, bounds.topic, tracing=ports.tracing)
     return {
-        **_ingest(ports, bounds, rules, metrics=metrics),
+        **_ingest(ports, bounds, rules, sending=sending, metrics=metrics),
         **_subscriptions(ports, bodies),
-        **_trials(ports, bounds, rules, bodies),
+        **_trials(ports, sending, rules, bodies),
         **_subscribers(ports, bodies),
         **_event_types(ports, bodies),
         **_keys(ports, bodies),
@@ -75,11 +79,15 @@ def handlers_of(ports: Ports, bounds: Bounds, metrics: GatewayMetrics) -> Mappin
 
 
 def _ingest(
-    ports: Ports, bounds: Bounds, rules: IngestRules, *, metrics: GatewayMetrics
+    ports: Ports,
+    bounds: Bounds,
+    rules: IngestRules,
+    *,
+    sending: Sending,
+    metrics: GatewayMetrics,
 ) -> dict[str, Handler]:
     events = EventHandlers(
-        publisher=ports.publisher,
-        topic=bounds.topic,
+        sending=sending,
         limits=bounds.limits,
         intake=bounds.intake,
         rules=rules,
@@ -111,12 +119,11 @@ def _subscriptions(ports: Ports, bodies: BodyReader) -> dict[str, Handler]:
 
 
 def _trials(
-    ports: Ports, bounds: Bounds, rules: IngestRules, bodies: BodyReader
+    ports: Ports, sending: Sending, rules: IngestRules, bodies: BodyReader
 ) -> dict[str, Handler]:
     handlers = TrialHandlers(
         registry=ports.registry,
-        publisher=ports.publisher,
-        topic=bounds.topic,
+        sending=sending,
         rules=rules,
         bodies=bodies,
         clock=ports.clock,

@@ -8,7 +8,6 @@ from typing import Final
 from aiohttp import web
 
 from chassis.clock import Clock
-from chassis.kafka import Record
 from gateway.access import PRINCIPAL
 from gateway.admission import (
     Ambience,
@@ -16,21 +15,20 @@ from gateway.admission import (
     admit_native,
     admit_structured,
     parse_idempotency_key,
-    parse_traces,
 )
-from gateway.auth import Principal
 from gateway.documents import JsonRefused, split_array
 from gateway.ingest_rules import Accepted, IngestRules
 from gateway.intake import Intake, Place
 from gateway.metrics import GatewayMetrics
 from gateway.problems import Code, Problem, RefusedError
-from gateway.publish import NotPublished, Published, Publisher
+from gateway.publish import NotPublished, Published
 from gateway.reading import header_of, hold_place, media_type_of, read_body, unsupported
 from gateway.responses import json_response, problem_response
-from schemas.cloudevents import STRUCTURED_PREFIX, encode_event
+from gateway.sending import Sending
+from gateway.tracing import traces_of
+from schemas.cloudevents import STRUCTURED_PREFIX
 from schemas.event import Event
 from schemas.ids import webhook_id
-from schemas.topics import partition_of
 
 BATCH_ITEMS_MAX: Final = 1_000
 
@@ -60,20 +58,6 @@ class EventLimits:
         return self.event_bytes_max * 4 // 3 + _ENVELOPE_BYTES_MAX
 
 
-@dataclass(frozen=True, slots=True)
-class EventsTopic:
-    """Where accepted events go."""
-
-    name: str
-    partitions: int
-
-    def record_of(self, event: Event) -> Record:
-        """Make the record that a direct producer would write."""
-        key = event.subscriber.encode()
-        value, headers = encode_event(event)
-        return Record(self.name, partition_of(key, self.partitions), key, value, headers)
-
-
 Outcome = tuple[Accepted | None, Published | Problem]
 
 
@@ -83,8 +67,7 @@ class EventHandlers:
     def __init__(
         self,
         *,
-        publisher: Publisher,
-        topic: EventsTopic,
+        sending: Sending,
         limits: EventLimits,
         intake: Intake,
         rules: IngestRules,
@@ -92,8 +75,7 @@ class EventHandlers:
         clock: Clock,
         fresh_event_id: Callable[[], str],
     ) -> None:
-        self._publisher = publisher
-        self._topic = topic
+        self._sending = sending
         self._limits = limits
         self._intake = intake
         self._rules = rules
@@ -121,7 +103,7 @@ class EventHandlers:
                 admitted = admit_structured(body, ambience)
             else:
                 admitted = admit_native(body, ambience)
-            (outcome,) = await self._publish([admitted], request[PRINCIPAL])
+            (outcome,) = await self._publish(request, [admitted])
         return _single_answer(outcome, self._quota_headers(request, [admitted]))
 
     async def post_batch(self, request: web.Request) -> web.Response:
@@ -145,20 +127,20 @@ class EventHandlers:
                 admitted.append(admit(item, ambience, index))
                 if index % _ITEMS_PER_TURN == _ITEMS_PER_TURN - 1:
                     await asyncio.sleep(0)
-            outcomes = await self._publish(admitted, request[PRINCIPAL])
+            outcomes = await self._publish(request, admitted)
         return _batch_answer(outcomes, self._quota_headers(request, admitted))
 
     async def _publish(
-        self, admitted: Sequence[Event | Problem], principal: Principal
+        self, request: web.Request, admitted: Sequence[Event | Problem]
     ) -> list[Outcome]:
         """Publish what was admitted and keeps the rules, in its order; count every item once."""
-        now_s = self._clock.monotonic()
+        now_s, principal = self._clock.monotonic(), request[PRINCIPAL]
         judged = [
             one if isinstance(one, Problem) else self._rules.judge(one, principal, now_s)
             for one in admitted
         ]
         events = [one.event for one in judged if isinstance(one, Accepted)]
-        published = await self._publisher.publish([self._topic.record_of(one) for one in events])
+        published = await self._sending.send(request, events)
         answers = iter(published)
         outcomes: list[Outcome] = []
         for one in judged:
@@ -205,7 +187,7 @@ class EventHandlers:
             now_ms=self._clock.now_ms(),
             fresh_event_id=self._fresh_event_id,
             idempotency_key=key,
-            traces=parse_traces(request.headers),
+            traces=traces_of(request),
             data_bytes_max=self._limits.event_bytes_max,
         )
 

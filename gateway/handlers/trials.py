@@ -8,16 +8,17 @@ from aiohttp import web
 
 from chassis.clock import Clock
 from gateway.access import FOREIGN_SUBSCRIBER, PRINCIPAL
-from gateway.admission import DEFAULT_SOURCE, Ambience, admit_native, parse_traces
+from gateway.admission import DEFAULT_SOURCE, Ambience, admit_native
 from gateway.bodies import FilterTestBody, filter_errors, parse_body
-from gateway.handlers.events import EventsTopic, place_or_problem
+from gateway.handlers.events import place_or_problem
 from gateway.handlers.finding import find_subscription
 from gateway.ingest_rules import IngestRules
 from gateway.problems import Code, FieldError, Problem, RefusedError, invalid
-from gateway.publish import Publisher
 from gateway.reading import BodyReader
 from gateway.registry import Registry
 from gateway.responses import json_response, problem_response
+from gateway.sending import Sending
+from gateway.tracing import traces_of
 from schemas.event import Event
 from schemas.filters import CompiledFilter, compile_filter, explain
 from schemas.ids import webhook_id
@@ -32,16 +33,14 @@ class TrialHandlers:
         self,
         *,
         registry: Registry,
-        publisher: Publisher,
-        topic: EventsTopic,
+        sending: Sending,
         rules: IngestRules,
         bodies: BodyReader,
         clock: Clock,
         fresh_event_id: Callable[[], str],
     ) -> None:
         self._registry = registry
-        self._publisher = publisher
-        self._topic = topic
+        self._sending = sending
         self._rules = rules
         self._bodies = bodies
         self._clock = clock
@@ -65,12 +64,12 @@ class TrialHandlers:
             source=DEFAULT_SOURCE,
             type=TEST_TYPE,
             datacontenttype="application/json",
-            extensions=parse_traces(request.headers),
+            extensions=traces_of(request),
             data=orjson.dumps({"message": "a test", "subscription": record.id}),
             target=record.id,
             kind="test",
         )
-        (answer,) = await self._publisher.publish([self._topic.record_of(event)])
+        (answer,) = await self._sending.send(request, [event])
         place = place_or_problem(answer)
         identity = {"webhook_id": webhook_id(event.subscriber, event.source, event.id)}
         if isinstance(place, Problem):

@@ -9,10 +9,12 @@ from prometheus_client import CollectorRegistry
 from chassis import logs
 from chassis.egress import EgressPolicy
 from chassis.metrics import make_registry
+from chassis.tracing import Tracing
 from gateway.app import make_app
-from gateway.handlers.events import EventLimits, EventsTopic
+from gateway.handlers.events import EventLimits
 from gateway.intake import Intake
 from gateway.metrics import GatewayMetrics
+from gateway.sending import EventsTopic
 from gateway.server import HttpServer
 from gateway.subscriptions import Rules
 from gateway.wiring import Bounds, Ports, access_of, handlers_of
@@ -36,6 +38,7 @@ class GatewayApi:
         limits: EventLimits | None = None,
         intake: Intake | None = None,
         keepalive_s: float = 15.0,
+        tracing: Tracing | None = None,
     ) -> None:
         self.clock = ManualClock()
         self.publisher = MemoryPublisher()
@@ -59,6 +62,7 @@ class GatewayApi:
             clock=self.clock,
             fresh_id=self._next,
             rules=Rules(EgressPolicy(), self._random_bytes),
+            tracing=tracing,
         )
         bounds = Bounds(EventsTopic("hooklane.events", 12), limits, self.intake)
         app = make_app(
@@ -67,6 +71,7 @@ class GatewayApi:
             metrics=metrics,
             clock=self.clock,
             log=logs.get("test"),
+            tracing=tracing,
         )
         self.server = HttpServer(app, host=HOST, port=0, keepalive_s=keepalive_s)
         self.client: aiohttp.ClientSession

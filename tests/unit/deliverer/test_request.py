@@ -2,6 +2,7 @@
 
 import base64
 import json
+from collections.abc import Sequence
 
 import pytest
 from hypothesis import given
@@ -49,6 +50,7 @@ def _build(
     headers: list[tuple[str, bytes]] = RECORD,
     now_ms: int = NOW_MS,
     is_replay: bool = False,
+    trace: Sequence[tuple[str, str]] = (),
 ) -> PreparedRequest:
     request = build_request(
         recipient,
@@ -59,6 +61,7 @@ def _build(
         record_headers=headers,
         data=data,
         is_replay=is_replay,
+        trace=trace,
     )
     assert isinstance(request, PreparedRequest)
     return request
@@ -90,10 +93,18 @@ def test_a_binary_request_carries_body_attributes_and_counters() -> None:
         "webhook-timestamp": "1614265330",
         "webhook-attempt": "3",
         "webhook-sequence": "42",
-        "traceparent": "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
     }
     assert {name: fields.get(name) for name in expected} == expected
-    assert not {"ce-subscriber", "delivery", "webhook-replay"} & fields.keys()
+    assert not {"ce-subscriber", "delivery", "webhook-replay", "traceparent"} & fields.keys()
+
+
+def test_trace_headers_are_what_the_caller_lets_the_receiver_see() -> None:
+    """The record's own never go out by themselves."""
+    parent = "00-0af7651916cd43dd8448eb211c80319c-00f067aa0ba902b7-01"
+
+    fields = _fields(_build(_recipient(), trace=[("traceparent", parent), ("tracestate", "a=b")]))
+
+    assert (fields["traceparent"], fields["tracestate"]) == (parent, "a=b")
 
 
 def test_a_structured_request_is_one_document() -> None:

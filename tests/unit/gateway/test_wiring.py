@@ -1,9 +1,10 @@
 """Who handles what."""
 
-from gateway.handlers.events import EventLimits, EventsTopic
+from gateway.handlers.events import EventLimits
 from gateway.intake import Intake
 from gateway.metrics import GatewayMetrics
 from gateway.routes import ROUTES
+from gateway.sending import EventsTopic
 from gateway.wiring import Bounds, access_of, handlers_of
 from tests.fakes.gateway_api import GatewayApi
 
