@@ -25,7 +25,9 @@ def committed(w: int, *, begin: int = 0, **lanes: LaneRecord) -> CommittedState:
 
 async def life_of(bench: Bench) -> Life:
     """Take over."""
-    return await take_over(0, bench.parts, bench.worker._ticker, ended=lambda _: None)
+    return await take_over(
+        0, bench.parts, bench.worker._ticker, ended=lambda _: None, wake=lambda: None
+    )
 
 
 async def test_the_new_term_follows_the_last_one() -> None:
