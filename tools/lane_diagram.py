@@ -21,6 +21,7 @@ WORDS: dict[Step, str] = {
     Step.RETURNED: "attempt cut short by us",
     Step.WOKEN: "its time has come",
     Step.REPARKED: "must wait longer",
+    Step.LOST: "retention took the record it waits for",
     Step.COMMITTED: "dead letter is committed",
     Step.DROPPED: "disabled or deleted",
 }

@@ -304,3 +304,4 @@ class Counts(msgspec.Struct):
     lost_offsets: int = 0
     lost_tier_offsets: int = 0
     lost_lows: int = 0
+    lost_heads: int = 0

@@ -43,6 +43,7 @@ class Step(StrEnum):
     WOKEN = "woken"
     REPARKED = "reparked"
     COMMITTED = "committed"
+    LOST = "lost"
     DROPPED = "dropped"
 
 
@@ -56,6 +57,7 @@ TRANSITIONS: dict[tuple[Phase, Step], Phase] = {
     (Phase.HELD, Step.WOKEN): Phase.DUE,  # T3
     (Phase.HELD, Step.DEAD): Phase.SETTLING,  # T3: due, and older than max_age
     (Phase.HELD, Step.REPARKED): Phase.HELD,  # T4: due, and the lane does not accept
+    (Phase.HELD, Step.LOST): Phase.FREE,  # takeover 4: retention took the record it waits for
     (Phase.DUE, Step.START): Phase.RUNNING,
     (Phase.DUE, Step.DEAD): Phase.SETTLING,
     (Phase.DUE, Step.REPARKED): Phase.HELD,  # T4: no slot

@@ -14,6 +14,7 @@ and each family of rules is one module:
     waking      T2-T4  retries that wait in the delay topics
     limiter, breaker  B4  what holds a subscription back: its rate, its failures
     ticking     C1-C3  all of it in one transaction
+    orphans         heads whose record in a delay topic is lost
     takeover        stand where the former owner's last tick ended
 
 A delivery's life. The log reader hands it to its *lane* (`read_head`). When it is first and its

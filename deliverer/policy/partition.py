@@ -31,7 +31,8 @@ class Partition:
     are lanes whose record may have to change, `tombs` keys whose record must go, `settling` lanes
     with a dead letter not committed, `idle` lanes whose object may go at the next commit;
     `open_tick` has begun and has no answer yet. `waiting` are due retries without a slot, oldest
-    first. `buffered_bytes` counts everything in memory, bodies in flight too.
+    first. `buffered_bytes` counts everything in memory, bodies in flight too. `unmet` are held
+    lanes whose head may be lost: known when the delay topics were read to `unmet_until`.
     `is_confirmed` says that a tick of this term landed: before, another owner may have the same
     term, so nothing starts and no delay topic is read.
     """
@@ -62,6 +63,8 @@ class Partition:
         "tombs",
         "touched",
         "tried",
+        "unmet",
+        "unmet_until",
         "waiting",
         "window",
     )
@@ -98,6 +101,8 @@ class Partition:
         self.tombs: list[str] = []
         self.settling: dict[Lane, int] = {}
         self.idle: dict[str, Lane] = {}
+        self.unmet: dict[str, Lane] = {}
+        self.unmet_until: tuple[int, ...] = ()
         self.waiting: dict[tuple[int, int], tuple[int, Lane, Parked]] = {}
         self.in_flight = 0
         self.tried = 0

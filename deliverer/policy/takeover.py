@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 
+from deliverer.policy import orphans
 from deliverer.policy.items import (
     Extent,
     Fate,
@@ -59,6 +60,7 @@ def take_over(
     p.counts.lost_tier_offsets = lost_in_tiers
     for key, record in state.lanes.items():
         _restore(p, key, record, begin=state.deliveries.begin)
+    orphans.suspect(p, tuple(extent.end for extent in state.tiers))
     return p
 
 

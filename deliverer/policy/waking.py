@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from deliverer.policy import orphans
 from deliverer.policy.items import Parked
 from deliverer.policy.lanes import Lane, Step
 from deliverer.policy.partition import Partition
@@ -20,6 +21,8 @@ def read_tier(p: Partition, tier: int, records: Sequence[Parked], *, end: int, n
         window.read(parked.offset)
         if window.settled(parked.offset):
             continue
+        if p.unmet:
+            orphans.meet(p, parked)
         p.tiers.hold(parked, now)
         p.buffered_bytes += parked.delivery.size
     window.read_to(end)
@@ -49,6 +52,8 @@ def wake(p: Partition, now: int) -> int | None:
     while (parked := ahead.pop(now)) is not None:
         _wake_one(p, parked, now)
     _repark_waiting(p, now)
+    if p.unmet:
+        orphans.release(p)
     return next_at(p)
 
 
