@@ -25,13 +25,18 @@ class NotYet:
 
 
 def probe(host: str, port: int, *, timeout_s: float) -> NotYet | None:
-    """Return None once group and transaction coordinators answer without an error."""
+    """Return None once group and transaction coordinators answer without an error.
+
+    In a cluster the transaction coordinator may be another node; it is asked there.
+    """
     try:
         with socket.create_connection((host, port), timeout_s) as connection:
             for kind, name in ((GROUP, "group"), (TRANSACTION, "transaction")):
-                error = error_code(_ask(connection, find_coordinator(PROBE_ID, kind)))
+                answer = _ask(connection, find_coordinator(PROBE_ID, kind))
+                error = error_code(answer)
                 if error:
                     return NotYet(f"{name} coordinator: Kafka error {error}")
+        with socket.create_connection(coordinator(answer), timeout_s) as connection:
             error = error_code(_ask(connection, init_producer_id(PROBE_ID)))
     except (OSError, struct.error) as fault:
         return NotYet(f"no answer: {fault}")
@@ -52,6 +57,17 @@ def init_producer_id(transactional_id: str) -> bytes:
 def error_code(answer: bytes) -> int:
     """Read the error of either answer: correlation id, throttle time, error code."""
     return int(struct.unpack_from(">iih", answer)[2])
+
+
+def coordinator(answer: bytes) -> tuple[str, int]:
+    """Read host and port from an answer to FindCoordinator v2."""
+    at = struct.calcsize(">iih")
+    (message_bytes,) = struct.unpack_from(">h", answer, at)
+    at += 2 + max(0, message_bytes) + 4  # then the node's id
+    (host_bytes,) = struct.unpack_from(">h", answer, at)
+    host = answer[at + 2 : at + 2 + host_bytes].decode()
+    (port,) = struct.unpack_from(">i", answer, at + 2 + host_bytes)
+    return host, int(port)
 
 
 def _request(api: int, version: int, body: bytes) -> bytes:

@@ -19,6 +19,14 @@ def answer(error: int) -> bytes:
     return struct.pack(">i", len(body)) + body
 
 
+def located(port: int) -> bytes:
+    """Frame an answer that names a coordinator at this port."""
+    host = b"127.0.0.1"
+    place = struct.pack(">hih", -1, 2, len(host)) + host + struct.pack(">i", port)
+    body = struct.pack(">iih", 1, 0, 0) + place
+    return struct.pack(">i", len(body)) + body
+
+
 @pytest.fixture
 def serve() -> Iterator[Server]:
     """Give a function that serves these answers to one connection and returns its port."""
@@ -59,8 +67,21 @@ def test_requests_have_kafkas_frame() -> None:
 
 
 def test_three_answers_without_error_mean_ready(serve: Server) -> None:
-    """Group coordinator, transaction coordinator and a producer id: the broker is ready."""
-    assert broker_probe.probe("127.0.0.1", serve([answer(0)] * 3), timeout_s=5) is None
+    """Both coordinators, and a producer id from where the second one is: the broker is ready."""
+    elsewhere = serve([answer(0)])
+    asked = serve([answer(0), located(elsewhere)])
+
+    assert broker_probe.probe("127.0.0.1", asked, timeout_s=5) is None
+
+
+def test_a_coordinator_elsewhere_that_is_not_ready_is_waited_for(serve: Server) -> None:
+    """In a cluster another node may be the one that has no transactions yet."""
+    elsewhere = serve([answer(14)])
+    asked = serve([answer(0), located(elsewhere)])
+
+    state = broker_probe.probe("127.0.0.1", asked, timeout_s=5)
+
+    assert state == NotYet("transactions: Kafka error 14")
 
 
 @pytest.mark.parametrize(
@@ -68,7 +89,7 @@ def test_three_answers_without_error_mean_ready(serve: Server) -> None:
     [
         ([answer(15)], "group coordinator: Kafka error 15"),
         ([answer(0), answer(15)], "transaction coordinator: Kafka error 15"),
-        ([answer(0), answer(0), answer(14)], "transactions: Kafka error 14"),
+        ([answer(0), answer(0)], "no answer"),
         ([answer(0)[:6]], "no answer"),
         ([b"HTTP/1.1 400 Bad Request\r\n"], "is not Kafka's"),
         ([struct.pack(">i", 2) + b"ab"], "no answer"),
