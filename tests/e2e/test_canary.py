@@ -13,6 +13,7 @@ from aiokafka import AIOKafkaProducer
 from schemas.topics import partition_of, plan
 from tests.e2e.log import read_topic
 from tests.e2e.stack import SERVICES, Service, Stack, eventually
+from tests.integration.collectors import Collector, collecting
 
 pytestmark = [pytest.mark.kafka, pytest.mark.timeout(180)]
 
@@ -65,6 +66,13 @@ async def echo_port() -> AsyncIterator[int]:
     server = await asyncio.start_server(serve, "127.0.0.1", 0)
     yield server.sockets[0].getsockname()[1]
     server.close()
+
+
+@pytest.fixture
+async def collector() -> AsyncIterator[Collector]:
+    """Collect the spans of one test."""
+    async with collecting() as made:
+        yield made
 
 
 async def _provoke_answers(stack: Stack, canaries: Canaries) -> list[str]:
@@ -121,9 +129,15 @@ async def _quarantine_one(stack: Stack, canary: str) -> None:
         await producer.stop()
 
 
-async def test_no_secret_shows_anywhere(stack: Stack, echo_port: int) -> None:
+async def test_no_secret_shows_anywhere(stack: Stack, echo_port: int, collector: Collector) -> None:
     """Planted in keys, URLs, headers, secrets and data; nothing but the data's topics has them."""
     canaries = Canaries()
+    collecting_key = canaries.plant("header of the collector")
+    stack.extra |= {
+        "HOOKLANE_TRACING__ENDPOINT": collector.endpoint,
+        "HOOKLANE_TRACING__HEADERS": f"x-key={collecting_key}",
+        "HOOKLANE_ADMIN__TOKEN": canaries.plant("admin token"),
+    }
     canaries.plant_as("root key", stack.root_key)
     canaries.plant_as("vault key", stack._vault_key.partition(":")[2])
     token, query, header = (canaries.plant(p) for p in ("url path", "url query", "header value"))
@@ -174,6 +188,8 @@ async def test_no_secret_shows_anywhere(stack: Stack, echo_port: int) -> None:
     assert canaries.found_in(topics["attempts"]) == []
     assert canaries.found_in(logs) == []
     assert canaries.found_in(metrics.encode()) == []
+    assert collector.named("POST")
+    assert canaries.found_in(b"\n".join(collector.raw)) == []
     assert canaries.found_in(str(shown).encode()) == []
     assert canaries.found_in("\n".join(answers).encode(), "refused request", "root key") == []
     assert canaries.found_in("\n".join(answers).encode(), "header value", "signing secret") == []
