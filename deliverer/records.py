@@ -14,6 +14,7 @@ from deliverer.policy.items import (
     AttemptLog,
     DeadLetter,
     Delivery,
+    FailingState,
     LaneState,
     Park,
     Parked,
@@ -32,7 +33,15 @@ from schemas.delivery import (
     encode_retry,
 )
 from schemas.event import Violation
-from schemas.lane_state import WINDOW_KEY, Held, LaneRecord, TierState, WindowRecord
+from schemas.lane_state import (
+    WINDOW_KEY,
+    FailingRecord,
+    Held,
+    LaneRecord,
+    TierState,
+    WindowRecord,
+    failing_key,
+)
 from schemas.outcome import Outcome
 from schemas.quarantine import Coordinates, QuarantineReason, RawRecord, quarantine_record
 from schemas.rfc3339 import format_ms
@@ -170,6 +179,9 @@ def tick_records(
     for lane, state in snapshot.lanes:
         value = None if state is None else _lane_record(state).encode()
         records.append(Record(topics.lanes, partition, lane.encode(), value, ()))
+    for subscription, failing in snapshot.failing:
+        value = None if failing is None else _failing_record(failing).encode()
+        records.append(Record(topics.lanes, partition, failing_key(subscription), value, ()))
     window = _window_record(snapshot).encode()
     records.append(Record(topics.lanes, partition, WINDOW_KEY, window, ()))
     return records
@@ -297,6 +309,10 @@ def received(delivery: Delivery) -> Received:
 def _lane_record(state: LaneState) -> LaneRecord:
     held = None if state.held is None else Held(*state.held)
     return LaneRecord(low=state.low, done=list(state.done), held=held, since=state.since)
+
+
+def _failing_record(state: FailingState) -> FailingRecord:
+    return FailingRecord(since=state.since, failures=state.failures, not_before=state.not_before)
 
 
 def _window_record(snapshot: TickSnapshot) -> WindowRecord:

@@ -8,12 +8,22 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 
 from chassis.lookups import group_offset, opened
-from deliverer.policy.items import Extent, LaneState, RecoveredState, WindowState
+from deliverer.policy.items import (
+    Extent,
+    FailingState,
+    LaneState,
+    RecoveredState,
+    WindowState,
+)
 from deliverer.policy.machine import StateRefused
 from schemas.lane_state import (
+    FAILING_PREFIX,
+    OWN_PREFIX,
     WINDOW_KEY,
+    FailingRecord,
     LaneRecord,
     WindowRecord,
+    decode_failing,
     decode_lane,
     decode_window,
 )
@@ -27,6 +37,7 @@ class CommittedState(msgspec.Struct, frozen=True, kw_only=True):
 
     window: WindowRecord | None
     lanes: dict[str, LaneRecord]
+    failing: dict[str, FailingRecord] = msgspec.field(default_factory=dict)
     deliveries: Extent
     tiers: tuple[Extent, ...]
     has_group_offset: bool
@@ -64,12 +75,14 @@ class StateReader:
     async def read(self, partition: int) -> CommittedState:
         """Read everything a takeover needs; KafkaUnavailable when it takes longer than 30 s."""
         async with self._consumer() as consumer:
-            window, lanes = await self._lanes(consumer, partition)
+            found = await self._latest(consumer, partition)
             deliveries, *tiers = await self._bounds(consumer, partition)
+        window, lanes = decode_state(found)
         has_group_offset = window is None and await self._has_group_offset(partition)
         return CommittedState(
             window=window,
             lanes=lanes,
+            failing=decode_failures(found),
             deliveries=deliveries,
             tiers=tuple(tiers),
             has_group_offset=has_group_offset,
@@ -78,15 +91,16 @@ class StateReader:
     async def read_mark(self, partition: int) -> tuple[int, int] | None:
         """Read (term, tick) of the last committed tick, None when there never was one."""
         async with self._consumer() as consumer:
-            window, _ = await self._lanes(consumer, partition)
+            found = await self._latest(consumer, partition)
+        window, _ = decode_state(found)
         return None if window is None else (window.term, window.tick)
 
     def _consumer(self) -> AbstractAsyncContextManager[AIOKafkaConsumer]:
         return opened(self._make_consumer(), what="state", timeout_s=READ_S_MAX)
 
-    async def _lanes(
+    async def _latest(
         self, consumer: AIOKafkaConsumer, partition: int
-    ) -> tuple[WindowRecord | None, dict[str, LaneRecord]]:
+    ) -> dict[bytes, bytes | None]:
         tp = TopicPartition(self._lanes_topic, partition)
         consumer.assign([tp])
         await consumer.seek_to_beginning(tp)
@@ -97,7 +111,7 @@ class StateReader:
             for record in batches.get(tp, ()):
                 if record.key is not None:
                     latest[record.key] = record.value
-        return decode_state(latest)
+        return latest
 
     async def _bounds(self, consumer: AIOKafkaConsumer, partition: int) -> list[Extent]:
         topics = (self._deliveries_topic, *self._tier_topics)
@@ -131,11 +145,24 @@ def decode_state(
                 raise StateRefused("the $window record cannot be read")
             window = decoded
             continue
+        if key.startswith(OWN_PREFIX):
+            continue
         lane = decode_lane(value)
         if not isinstance(lane, LaneRecord):
             raise StateRefused("a lane record cannot be read")
         lanes[key.decode()] = lane
     return window, lanes
+
+
+def decode_failures(latest: dict[bytes, bytes | None]) -> dict[str, FailingRecord]:
+    """Decode what is remembered of failing subscriptions; one that cannot be read is forgotten."""
+    found: dict[str, FailingRecord] = {}
+    for key, value in latest.items():
+        if value is not None and key.startswith(FAILING_PREFIX):
+            record = decode_failing(value)
+            if isinstance(record, FailingRecord):
+                found[key.removeprefix(FAILING_PREFIX).decode()] = record
+    return found
 
 
 def recovered(state: CommittedState) -> RecoveredState:
@@ -146,6 +173,10 @@ def recovered(state: CommittedState) -> RecoveredState:
         tick=0 if mark is None else mark[1],
         window=None if window is None else _window(window),
         lanes={key: _lane(record) for key, record in state.lanes.items()},
+        failing={
+            name: FailingState(record.since, record.failures, record.not_before)
+            for name, record in state.failing.items()
+        },
         deliveries=state.deliveries,
         tiers=state.tiers,
         has_group_offset=state.has_group_offset,

@@ -10,7 +10,7 @@ from schemas.attempt import AttemptRecord
 from schemas.dead_letter import DeadLetterEnvelope
 from schemas.delivery import DeliveryEnvelope, RetryEnvelope
 from schemas.event_types import EventTypeRecord
-from schemas.lane_state import LaneRecord, WindowRecord
+from schemas.lane_state import FailingRecord, LaneRecord, WindowRecord
 from schemas.quarantine import QuarantineRecord
 from schemas.registry import JsonValue, SealedFields, SubscriptionRecord
 from schemas.subscribers import SubscriberRecord
@@ -21,6 +21,7 @@ RECORDS: dict[str, type[msgspec.Struct]] = {
     "dead_letter": DeadLetterEnvelope,
     "delivery": DeliveryEnvelope,
     "event_type": EventTypeRecord,
+    "failing": FailingRecord,
     "lane": LaneRecord,
     "quarantine": QuarantineRecord,
     "retry": RetryEnvelope,

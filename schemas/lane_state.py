@@ -1,4 +1,7 @@
-"""Describe the records of `lanes`: the state a takeover of a partition starts from."""
+"""Describe the records of `lanes`: the state a takeover of a partition starts from.
+
+Keys are lanes, `$window`, and `$failing/<subscription>`; no other begins with `$`.
+"""
 
 import msgspec
 
@@ -6,6 +9,8 @@ from schemas.event import Violation
 from schemas.quarantine import QuarantineReason
 
 WINDOW_KEY = b"$window"
+FAILING_PREFIX = b"$failing/"
+OWN_PREFIX = b"$"
 
 Run = tuple[int, int]
 
@@ -53,6 +58,23 @@ class LaneRecord(msgspec.Struct, frozen=True, kw_only=True):
         return msgspec.json.encode(self)
 
 
+class FailingRecord(msgspec.Struct, frozen=True, kw_only=True):
+    """The record of a subscription that only fails, or asked for a long wait; times are epoch ms.
+
+    `failures` in a row since `since` (0 without any); nothing starts before `not_before`.
+    """
+
+    v: int = 1
+    since: int
+    failures: int
+    not_before: int = 0
+
+    def encode(self) -> bytes:
+        """Return the JSON bytes of the record."""
+        return msgspec.json.encode(self)
+
+
+_FAILING = msgspec.json.Decoder(FailingRecord)
 _WINDOW = msgspec.json.Decoder(WindowRecord)
 _LANE = msgspec.json.Decoder(LaneRecord)
 
@@ -77,6 +99,19 @@ def decode_lane(value: bytes) -> LaneRecord | Violation:
     if not _is_sorted(record.done):
         return Violation(QuarantineReason.BAD_EVENT, "the lane record holds runs out of order")
     return record
+
+
+def failing_key(subscription: str) -> bytes:
+    """Return the key under which the failures of a subscription are kept."""
+    return FAILING_PREFIX + subscription.encode()
+
+
+def decode_failing(value: bytes) -> FailingRecord | Violation:
+    """Read the record of a failing subscription; never raises."""
+    try:
+        return _FAILING.decode(value)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return Violation(QuarantineReason.BAD_JSON, "the failing record cannot be read")
 
 
 def _is_sorted(runs: list[Run]) -> bool:

@@ -1,8 +1,8 @@
 """Judge a subscription by its last attempts: the breaker, its probes, and what follows recovery.
 
 A subscription without failures has no `Health` at all; it is made at the first one and forgotten
-when nothing in it differs from a good one's. It lives in the memory of the partition's owner:
-a takeover forgets it, so a successor learns that a receiver is dead from its next failures.
+when nothing in it differs from a good one's. It lives in the memory of the partition's owner; what
+a successor must know of it (a streak of failures and its beginning) is written by `failing`.
 
     closed      everything may start, up to the ramp
     open        nothing starts until `open_until`, then one ordinary attempt that is due (B4)
@@ -31,12 +31,14 @@ class Health:
     `history` has a bit for each of the last 20 charged attempts, 1 = failed; `streak` counts the
     failures since the last success, the first of them at `failing_since`. `may_be_out` bounds the
     attempts out, None = only `max_in_flight` does; `credit` are the successes since it last grew.
+    `has_failed_again` says that a retry was among the streak.
     `probe` is the sequence of the delivery that is the probe.
     """
 
     __slots__ = (
         "credit",
         "failing_since",
+        "has_failed_again",
         "history",
         "is_open",
         "local_faults",
@@ -51,6 +53,7 @@ class Health:
         self.history = 0
         self.streak = 0
         self.failing_since = 0
+        self.has_failed_again = False
         self.is_open = False
         self.open_until = 0
         self.probe: int | None = None
@@ -88,6 +91,7 @@ class Health:
     def succeeded(self, max_in_flight: int, limits: Limits) -> bool:
         """Note that the receiver answered well; True = this closed the breaker."""
         self.streak = 0
+        self.has_failed_again = False
         self.local_faults = 0
         if self.is_open:
             self.is_open, self.open_until, self.probe = False, 0, None
@@ -148,6 +152,14 @@ class Health:
         pause_ms = limits.local_fault_pause_ms << min(self.local_faults, 16)
         self.local_faults += 1
         return min(pause_ms, limits.local_fault_pause_max_ms)
+
+    def remember(self, failures: int, since: int, limits: Limits) -> None:
+        """Go on where a former owner stood: failures in a row, and a breaker due for a probe."""
+        self.streak = failures
+        self.has_failed_again = True
+        self.failing_since = since
+        self.history = (1 << min(failures, HISTORY)) - 1
+        self.is_open = failures >= limits.breaker_failures
 
     def probe_now(self, now: int, limits: Limits) -> None:
         """Let a probe go at once: somebody edited the subscription, perhaps to mend it."""

@@ -1,5 +1,6 @@
 """Settle an attempt that ended (A2-A6)."""
 
+from deliverer.policy import failing
 from deliverer.policy.breaker import HALVING_STATUSES, Health
 from deliverer.policy.items import (
     Attempt,
@@ -86,6 +87,7 @@ def _judge(p: Partition, seat: Seat, *, attempt: Attempt, report: AttemptReport,
         health.not_made(sequence, now)
     elif verdict is Verdict.FAILURE and not report.wants_abort:
         health.failed(sequence, now, limits, jitter=p.jitter())
+        health.has_failed_again |= attempt.number > 1
         if report.status in HALVING_STATUSES:
             health.halve(seat.policy.max_in_flight)
     # What else it says about the one delivery (gone, aborted), it answers.
@@ -93,6 +95,7 @@ def _judge(p: Partition, seat: Seat, *, attempt: Attempt, report: AttemptReport,
         p.reopen(seat)
     if health.is_good:
         seat.health = None
+    failing.note(p, seat, now)
 
 
 def _apply(

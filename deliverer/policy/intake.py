@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from deliverer.policy import failing
 from deliverer.policy.items import Delivery, SubscriptionPolicy
 from deliverer.policy.lagging import accepts, evict, has_room, lag
 from deliverer.policy.lanes import Lane
@@ -93,6 +94,7 @@ def registry_changed(p: Partition, subscription: str, now: int) -> None:
             p.counts.dropped_deleted += len(lane.queue) + len(lane.due or ())
             p.drop_lane(seat, lane)
         p.seats.pop(subscription, None)
+        failing.forget(p, seat)
         return
     _adopt(p, seat, policy, now)
     for lane in list(seat.lanes.values()):
@@ -113,5 +115,6 @@ def _adopt(p: Partition, seat: Seat, policy: SubscriptionPolicy, now: int) -> No
         return
     if is_enabled:
         seat.health = None
+        failing.note(p, seat, now)
     else:
         seat.health.probe_now(now, p.limits)

@@ -252,6 +252,17 @@ class LaneState(msgspec.Struct, frozen=True):
     since: int
 
 
+class FailingState(msgspec.Struct, frozen=True):
+    """The durable state of a subscription that only fails, or asked for a long wait.
+
+    `failures` in a row since the time `since`; nothing starts before `not_before`.
+    """
+
+    since: int
+    failures: int
+    not_before: int = 0
+
+
 class WindowState(msgspec.Struct, frozen=True):
     """The durable state of the partition: marks and settled runs of the log and the tiers."""
 
@@ -261,7 +272,7 @@ class WindowState(msgspec.Struct, frozen=True):
 
 
 class TickSnapshot(msgspec.Struct):
-    """Everything one transaction writes; a lane's None is a tombstone."""
+    """Everything one transaction writes; None for a lane or a subscription is a tombstone."""
 
     tick: int
     term: int
@@ -269,6 +280,7 @@ class TickSnapshot(msgspec.Struct):
     lanes: list[tuple[str, LaneState | None]]
     window: WindowState
     is_empty: bool
+    failing: list[tuple[str, FailingState | None]] = msgspec.field(default_factory=list)
 
 
 class Extent(msgspec.Struct, frozen=True):
@@ -288,6 +300,7 @@ class RecoveredState(msgspec.Struct, kw_only=True):
     tick: int = 0
     window: WindowState | None = None
     lanes: dict[str, LaneState] = msgspec.field(default_factory=dict)
+    failing: dict[str, FailingState] = msgspec.field(default_factory=dict)
     deliveries: Extent
     tiers: tuple[Extent, ...]
     has_group_offset: bool = False

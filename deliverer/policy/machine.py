@@ -13,6 +13,7 @@ and each family of rules is one module:
     finishing   A2-A6  what an attempt's end means for its delivery, its lane, its subscription
     waking      T2-T4  retries that wait in the delay topics
     limiter, breaker  B4  what holds a subscription back: its rate, its failures
+    failing         what a successor must know of failures
     ticking     C1-C3  all of it in one transaction
     orphans         heads whose record in a delay topic is lost
     takeover        stand where the former owner's last tick ended
@@ -57,10 +58,10 @@ holds back the mark, the reader or its neighbours.
 
 What holds a subscription back. A rate limit, `Retry-After`, an open breaker and a fault of ours
 only postpone: its lanes do not accept until then, so they lag, due retries sleep on under the same
-number (T4), and nothing is counted against a delivery. All of it is the memory of this owner: a
-takeover begins with full buckets, closed breakers and no failures, so for a moment a receiver may
-get one burst more, a dead one its first failures again, and the days without success count anew.
-A subscription that is well and unlimited has no such state.
+number (T4), and nothing is counted against a delivery. What must outlast an owner (a streak of
+failures with its beginning, a long `Retry-After`) has a record in the tick; the rest is memory: a
+takeover begins with full buckets, so a receiver may get one burst more, and open breakers have a
+probe due at once. A subscription that is well and unlimited has no such state.
 
 Bounds. The log reader stops at `window_offsets` above the mark (a tick raises it, at half of that
 at the latest); a delay topic's reader at its read-ahead or a full rest heap; a lane at `lane_queue`

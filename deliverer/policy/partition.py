@@ -33,6 +33,7 @@ class Partition:
     `open_tick` has begun and has no answer yet. `waiting` are due retries without a slot, oldest
     first. `buffered_bytes` counts everything in memory, bodies in flight too. `unmet` are held
     lanes whose head may be lost: known when the delay topics were read to `unmet_until`.
+    `failing` are subscriptions whose record may have to change, `cured` those whose record must go.
     `is_confirmed` says that a tick of this term landed: before, another owner may have the same
     term, so nothing starts and no delay topic is read.
     """
@@ -40,7 +41,9 @@ class Partition:
     __slots__ = (
         "buffered_bytes",
         "counts",
+        "cured",
         "evicted_tick",
+        "failing",
         "fate",
         "idle",
         "in_flight",
@@ -92,6 +95,8 @@ class Partition:
         self.is_confirmed = False
         self.lanes: dict[str, Lane] = {}
         self.seats: dict[str, Seat] = {}
+        self.failing: dict[str, Seat] = {}
+        self.cured: list[str] = []
         self.roster = Roster()
         self.sweep = Sweep()
         self.lows = Lows()
@@ -173,6 +178,8 @@ class Partition:
         remembered_until = seat.remembered_until
         if remembered_until > now:
             self.roster.wake_at(seat, remembered_until)
+        elif seat.remembered is not None:
+            self.failing[seat.subscription] = seat  # until the tick that carries its tombstone
         else:
             self.seats.pop(seat.subscription, None)
 

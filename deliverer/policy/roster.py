@@ -11,7 +11,7 @@ from heapq import heappop, heappush
 from math import ceil
 
 from deliverer.policy.breaker import Health
-from deliverer.policy.items import Limits, SubscriptionPolicy
+from deliverer.policy.items import FailingState, Limits, SubscriptionPolicy
 from deliverer.policy.lanes import Lane
 from deliverer.policy.limiter import Bucket
 
@@ -26,6 +26,7 @@ class Seat:
     later one (R4). A suspect's last attempt failed: it takes turns with its like. `bucket` is there
     with a rate limit, `health` after a failure: most have neither. `host` is where its attempts
     went last; `called_to` the host that called it to its turn. Listed = in a ring or in a line.
+    `remembered` is what the last tick wrote of its failures.
     """
 
     __slots__ = (
@@ -40,6 +41,7 @@ class Seat:
         "not_before",
         "policy",
         "ready",
+        "remembered",
         "stopped_epoch",
         "subscription",
         "timer_at",
@@ -59,6 +61,7 @@ class Seat:
         self.is_suspect = False
         self.host: str | None = None
         self.called_to: str | None = None
+        self.remembered: FailingState | None = None
         self.timer_at: int | None = None
 
     def adopt(self, policy: SubscriptionPolicy) -> None:

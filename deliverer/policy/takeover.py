@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 
 from deliverer.policy import orphans
+from deliverer.policy.failing import restore
 from deliverer.policy.items import (
     Extent,
     Fate,
@@ -60,6 +61,7 @@ def take_over(
     p.counts.lost_tier_offsets = lost_in_tiers
     for key, record in state.lanes.items():
         _restore(p, key, record, begin=state.deliveries.begin)
+    restore(p, state.failing)
     orphans.suspect(p, tuple(extent.end for extent in state.tiers))
     return p
 

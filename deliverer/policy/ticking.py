@@ -1,5 +1,6 @@
 """Take the state of a partition into one transaction (C1-C3)."""
 
+from deliverer.policy import failing
 from deliverer.policy.items import LaneState, TickSnapshot, WindowState
 from deliverer.policy.lanes import Lane, Step
 from deliverer.policy.partition import Partition
@@ -16,13 +17,15 @@ def begin(p: Partition, now: int) -> TickSnapshot:
     w = _low_mark(p) if p.limits.sweep else min(p.window.mark, p.window.position)
     assert w >= p.window.low, "the low mark never goes back"
     lanes = _lane_records(p, w, now)
+    changed = failing.records(p, now)
     snapshot = TickSnapshot(
         p.tick,
         p.term,
         p.outputs,
         lanes,
         WindowState(w, p.window.runs(w), [(t.mark, t.runs(t.mark)) for t in p.tiers.windows]),
-        not (p.outputs or lanes or p.is_dirty),
+        not (p.outputs or lanes or changed or p.is_dirty),
+        changed,
     )
     p.outputs = []
     p.is_dirty = False
@@ -51,7 +54,7 @@ def committed(p: Partition, now: int) -> None:
 
 def has_output(p: Partition) -> bool:
     """Ask whether a tick would write something new."""
-    return bool(p.outputs or p.touched or p.tombs or p.is_dirty)
+    return bool(p.outputs or p.touched or p.tombs or p.failing or p.cured or p.is_dirty)
 
 
 def _low_mark(p: Partition) -> int:

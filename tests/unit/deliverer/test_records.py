@@ -9,6 +9,7 @@ from deliverer.policy.items import (
     AttemptLog,
     DeadLetter,
     Delivery,
+    FailingState,
     LaneState,
     Park,
     Parked,
@@ -16,9 +17,16 @@ from deliverer.policy.items import (
     WindowState,
 )
 from deliverer.records import masked, quarantined, read_delivery, read_parked, tick_records
+from deliverer.state import decode_failures
 from schemas.dead_letter import DeadLetterReason
 from schemas.event import Violation
-from schemas.lane_state import WINDOW_KEY, LaneRecord, decode_lane, decode_window
+from schemas.lane_state import (
+    WINDOW_KEY,
+    FailingRecord,
+    LaneRecord,
+    decode_lane,
+    decode_window,
+)
 from schemas.outcome import Outcome
 from schemas.quarantine import QuarantineReason
 from tests.fakes.deliverer import NAMES, FakeRecord, delivery_record, retry_record
@@ -195,6 +203,26 @@ def test_lanes_are_records_or_tombstones_and_the_window_comes_last() -> None:
     assert not isinstance(decoded, Violation)
     assert (decoded.term, decoded.tick, decoded.w, decoded.done) == (4, 9, 7, [(8, 9)])
     assert [(tier.w, tier.done) for tier in decoded.tiers] == [(1, []), (2, [(3, 4)])]
+
+
+def test_what_outlasts_an_owner_is_written_beside_the_lanes() -> None:
+    """A takeover reads it back; None takes it away."""
+    taken = snapshot()
+    taken.failing = [("sub_a", FailingState(5, 3, 9)), ("sub_b", None)]  # type: ignore[attr-defined]
+
+    records = tick_records(
+        taken,  # type: ignore[arg-type]
+        partition=3,
+        topics=NAMES,
+        now_ms=NOW,
+    )
+
+    found = decode_failures({record.key or b"": record.value for record in records})
+    assert [record.key for record in records] == [
+        b"$failing/sub_a", b"$failing/sub_b", b"$window",
+    ]  # fmt: skip
+    assert {record.topic for record in records} == {NAMES.lanes}
+    assert found == {"sub_a": FailingRecord(since=5, failures=3, not_before=9)}
 
 
 def test_an_echoed_secret_is_masked() -> None:

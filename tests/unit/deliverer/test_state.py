@@ -4,8 +4,16 @@ import pytest
 
 from deliverer.policy.items import Extent
 from deliverer.policy.machine import StateRefused
-from deliverer.state import CommittedState, decode_state, recovered
-from schemas.lane_state import WINDOW_KEY, Held, LaneRecord, TierState, WindowRecord
+from deliverer.state import CommittedState, decode_failures, decode_state, recovered
+from schemas.lane_state import (
+    WINDOW_KEY,
+    FailingRecord,
+    Held,
+    LaneRecord,
+    TierState,
+    WindowRecord,
+    failing_key,
+)
 
 WINDOW = WindowRecord(
     term=4, tick=9, w=7, done=[(8, 10)], tiers=[TierState(1, []), TierState(2, [(3, 4)])]
@@ -39,6 +47,19 @@ def test_a_record_that_cannot_be_read_refuses_the_takeover(key: bytes) -> None:
     """To skip it would forget a held lane, or everything."""
     with pytest.raises(StateRefused):
         decode_state({key: b"junk"})
+
+
+def test_what_is_remembered_of_failures_never_refuses_a_takeover() -> None:
+    """Junk there only forgets; keys of a later version are passed over."""
+    found = {
+        failing_key("sub_a"): FailingRecord(since=5, failures=3).encode(),
+        failing_key("sub_b"): b"junk",
+        failing_key("sub_c"): None,
+        b"$later/x": b"{}",
+    }
+
+    assert decode_state(found) == (None, {})
+    assert decode_failures(found) == {"sub_a": FailingRecord(since=5, failures=3)}
 
 
 def test_the_state_is_put_into_the_policys_words() -> None:

@@ -2,14 +2,18 @@
 
 import pytest
 
+from schemas.delivery import parse_lane
 from schemas.event import Violation
 from schemas.lane_state import (
+    FailingRecord,
     Held,
     LaneRecord,
     TierState,
     WindowRecord,
+    decode_failing,
     decode_lane,
     decode_window,
+    failing_key,
 )
 
 
@@ -43,3 +47,15 @@ def test_broken_state_is_a_violation(raw: bytes) -> None:
     """Runs out of order would silently swallow deliveries: refuse them instead."""
     assert isinstance(decode_window(raw), Violation)
     assert isinstance(decode_lane(raw), Violation)
+
+
+def test_a_failing_subscription_has_a_record_beside_the_lanes() -> None:
+    """Its key cannot be a lane's; junk is a violation, never an exception."""
+    record = FailingRecord(since=5, failures=3, not_before=9)
+
+    assert failing_key("sub_a") == b"$failing/sub_a"
+    assert parse_lane("$failing/sub_a") is None
+    assert decode_failing(record.encode()) == record
+    assert decode_failing(b'{"since":1,"failures":3}') == FailingRecord(since=1, failures=3)
+    assert isinstance(decode_failing(b"[]"), Violation)
+    assert isinstance(decode_failing(b"\xff"), Violation)
