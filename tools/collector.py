@@ -1,0 +1,74 @@
+"""Get the OpenTelemetry Collector that exports are tested against: `python -m tools.collector`.
+
+No package index has it as a program, so it is built of its published modules, all pinned in
+`tools/otelcol/go.sum`; with Go at hand this takes a minute or two, once. Tests use it when it was
+built, or when `otelcol` is on the PATH, and say so when neither is true.
+"""
+
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+VERSION = "0.149.0"
+SOURCE = Path(__file__).parent / "otelcol"
+CACHE = Path(__file__).parents[1] / ".venv" / "tools" / f"otelcol-{VERSION}"
+BUILD_TIMEOUT_S = 600
+HINT = "run `python -m tools.collector` with Go >= 1.25, or put otelcol on the PATH"
+
+
+class CollectorMissing(Exception):
+    """There is no collector here; the text is one line that says how to get one."""
+
+
+def find(cache: Path = CACHE) -> Path | None:
+    """Return the one that was built, else the one on the PATH; builds nothing."""
+    if (cache / "otelcol").exists():
+        return cache / "otelcol"
+    on_path = shutil.which("otelcol")
+    return Path(on_path) if on_path else None
+
+
+def ensure(cache: Path = CACHE) -> Path:
+    """Return a collector, building it first when needed; raises CollectorMissing."""
+    found = find(cache)
+    if found is not None:
+        return found
+    go = shutil.which("go")
+    if go is None:
+        raise CollectorMissing(f"no collector and no Go: {HINT}")
+    cache.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=cache) as folder:
+        built = Path(folder) / "otelcol"
+        try:
+            ended = subprocess.run(
+                [go, "build", "-mod=readonly", "-o", str(built), "."],
+                cwd=SOURCE,
+                check=False,
+                capture_output=True,
+                text=True,
+                timeout=BUILD_TIMEOUT_S,
+            )
+        except subprocess.TimeoutExpired as error:
+            raise CollectorMissing(f"the build took over {error.timeout:g} s: {HINT}") from error
+        if ended.returncode:
+            reason = (ended.stderr.strip().splitlines() or ["go failed"])[-1]
+            raise CollectorMissing(f"the collector could not be built ({reason}): {HINT}")
+        built.rename(cache / "otelcol")
+    return cache / "otelcol"
+
+
+def main() -> int:
+    """Print the path of the collector, or one line on what is missing."""
+    try:
+        path = ensure()
+    except CollectorMissing as error:
+        sys.stderr.write(f"{error}\n")
+        return 1
+    sys.stdout.write(f"{path}\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
