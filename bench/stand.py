@@ -133,6 +133,11 @@ class Stand:
         """Return where the API listens."""
         return self._plan.gateway_port
 
+    @property
+    def vault_key(self) -> str:
+        """Return the only vault key."""
+        return self._plan.vault_key
+
     def topic(self, suffix: str) -> str:
         """Return the full name of a topic."""
         return topic_name(self.prefix, suffix)

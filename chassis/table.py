@@ -42,7 +42,11 @@ class TableHooks:
 
 
 class WriteUnavailable(Exception):
-    """A write could not be made in time; it may still land when its commit was cut off."""
+    """A write could not be made in time, and nothing was written."""
+
+
+class WriteInDoubt(WriteUnavailable):
+    """A write got no answer in time: it was made, or never will be."""
 
 
 class Expectation:

@@ -9,22 +9,21 @@ After the commit the table is waited for, so that who gets an answer also reads 
 import asyncio
 import secrets
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 from chassis.clock import Clock
 from chassis.kafka import KafkaUnavailable
 from chassis.settings import KafkaSettings
-from chassis.table import WRITE_HEADER, Expectation, Table, WriteUnavailable
+from chassis.table import WRITE_HEADER, Expectation, Table, WriteInDoubt, WriteUnavailable
 from chassis.tick import ProducerLost, Record, TickProducer
 
-__all__ = ["TableWriter", "WriteUnavailable", "Writes", "system_jitter"]
+__all__ = ["TableWriter", "WriteInDoubt", "WriteUnavailable", "Writes", "system_jitter"]
 
 T = TypeVar("T")
 Writes = Sequence[tuple[bytes, bytes | None]]
 
-TRY_S = 5.0
-"""What one claim or commit may take."""
-READ_BACK_S = 2.0
+DEADLINE_S = 2.0
 _PAUSE_FIRST_S = 0.03
 _PAUSE_MAX_S = 0.4
 
@@ -45,7 +44,7 @@ class TableWriter(Generic[T]):
         transactional_id: Callable[[int], str],
         client_id: str,
         clock: Clock,
-        deadline_s: float = 2.0,
+        deadline_s: float = DEADLINE_S,
         jitter: Callable[[], float] = system_jitter,
     ) -> None:
         self._settings = settings
@@ -62,47 +61,50 @@ class TableWriter(Generic[T]):
         """Write what `decide` returns, decided on a table that has every committed write.
 
         `decide` may run several times; what it raises ends the update with nothing written, and
-        so does an empty answer. No new try begins after `deadline_s`: WriteUnavailable.
+        so does an empty answer. After `deadline_s` it is over whatever hangs: WriteUnavailable, or
+        WriteInDoubt while a commit has no answer.
         """
-        deadline = self._clock.monotonic() + self._deadline_s
         lock = self._locks.setdefault(partition, asyncio.Lock())
+        attempt = _Attempt()
         try:
-            async with asyncio.timeout(self._deadline_s):
-                await lock.acquire()
+            async with asyncio.timeout(self._deadline_s), lock:
+                attempt.has_turn = True
+                await self._update(partition, decide, attempt)
         except TimeoutError as error:
-            raise WriteUnavailable("others are writing") from error
-        try:
-            await self._update(partition, decide, deadline)
+            if not attempt.has_turn:
+                raise WriteUnavailable("others are writing") from error
+            if attempt.doubt is None:
+                raise WriteUnavailable("Kafka does not answer in time") from error
+            if not attempt.doubt.met.is_set():
+                raise WriteInDoubt("a commit got no answer in time") from error
         finally:
-            lock.release()
+            self._table.forget(partition, attempt.doubt)
 
     async def stop(self) -> None:
         """Give every claim up; bounded."""
         await asyncio.gather(*(producer.retire() for producer in self._producers.values()))
 
-    async def _update(self, partition: int, decide: Callable[[], Writes], deadline: float) -> None:
+    async def _update(
+        self, partition: int, decide: Callable[[], Writes], attempt: "_Attempt"
+    ) -> None:
+        """Try until it is written; only the deadline ends that."""
         pause_s = _PAUSE_FIRST_S
-        doubtful: Expectation | None = None
-        try:
-            while True:
-                try:
-                    await self._prepare(partition)
-                    if doubtful is not None and doubtful.met.is_set():
-                        return  # the commit that got no answer had landed
-                    writes = decide()
-                    if not writes:
-                        return
-                    self._table.forget(partition, doubtful)
-                    doubtful = self._table.expect(partition, secrets.token_bytes(8))
-                    await self._commit(partition, writes, doubtful)
+        while True:
+            try:
+                await self._prepare(partition)
+                if attempt.doubt is not None and attempt.doubt.met.is_set():
+                    return  # the commit that got no answer had landed
+                self._table.forget(partition, attempt.doubt)
+                attempt.doubt = None  # it had not, and under this claim it never will
+                writes = decide()
+                if not writes:
                     return
-                except (ProducerLost, KafkaUnavailable) as error:
-                    if self._clock.monotonic() >= deadline:
-                        raise WriteUnavailable(str(error)) from error
+                attempt.doubt = self._table.expect(partition, secrets.token_bytes(8))
+                await self._commit(partition, writes, attempt.doubt)
+                return
+            except (ProducerLost, KafkaUnavailable):
                 await asyncio.sleep(pause_s * (0.5 + self._jitter()))
                 pause_s = min(pause_s * 2, _PAUSE_MAX_S)
-        finally:
-            self._table.forget(partition, doubtful)
 
     async def _prepare(self, partition: int) -> None:
         """Hold a claim, and have the table at an end offset asked under it."""
@@ -110,7 +112,7 @@ class TableWriter(Generic[T]):
         if not producer.is_claimed:
             await producer.claim()
         end = await self._table.end_offset(partition)
-        if not await self._table.wait_for(partition, end, timeout_s=READ_BACK_S):
+        if not await self._table.wait_for(partition, end, timeout_s=self._deadline_s):
             raise KafkaUnavailable("the table does not catch up")
 
     async def _commit(self, partition: int, writes: Writes, expectation: Expectation) -> None:
@@ -122,11 +124,7 @@ class TableWriter(Generic[T]):
         marked = [(WRITE_HEADER, expectation.token)]
         records = [Record(self._table.topic, partition, *write, marked) for write in writes]
         await self._producer(partition).commit(records)
-        try:
-            async with asyncio.timeout(READ_BACK_S):
-                await expectation.met.wait()
-        except TimeoutError as error:
-            raise KafkaUnavailable("the table does not catch up") from error
+        await expectation.met.wait()
 
     def _producer(self, partition: int) -> TickProducer:
         producer = self._producers.get(partition)
@@ -136,7 +134,15 @@ class TableWriter(Generic[T]):
                 transactional_id=self._transactional_id(partition),
                 client_id=f"{self._client_id}-{partition}",
                 clock=self._clock,
-                commit_timeout_s=TRY_S,
-                claim_timeout_s=TRY_S,
+                commit_timeout_s=self._deadline_s,
+                claim_timeout_s=self._deadline_s,
             )
         return producer
+
+
+@dataclass(slots=True)
+class _Attempt:
+    """How far an update has come; `doubt` watches for the write that it may have made."""
+
+    has_turn: bool = False
+    doubt: Expectation | None = None

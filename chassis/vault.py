@@ -100,7 +100,7 @@ def sealing_key(text: str) -> str | None:
     None for what is no blob. Cheap, for whoever looks at all that there is.
     """
     try:
-        head = base64.b64decode(text[:_HEAD_CHARS], validate=True)
+        head = binascii.a2b_base64(text[:_HEAD_CHARS], strict_mode=True)
     except (binascii.Error, ValueError):
         return None
     if len(head) < FIXED_BYTES or head[0] != VERSION:

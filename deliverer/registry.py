@@ -54,14 +54,15 @@ class Registry:
         Ask only after InitProducerId: every disable acknowledged before is then seen.
         """
         view = PartitionEndpoints(self._vault, opened=self._opened, log=self._log)
+        # What the table has read already comes from here, the rest by `changed`.
+        for key, entry in self._table.items(partition):
+            view.changed(key, entry)
         self._views[partition] = view
         async with self._owning:
             await self._table.own(set(self._views))
         end = await self._table.end_offset(partition)
         if not await self._table.wait_for(partition, end, timeout_s=CATCH_UP_S):
             raise KafkaUnavailable(f"registry of partition {partition} not read to {end}")
-        for key, entry in list(self._table.items(partition)):
-            view.changed(key, entry)
         return view
 
     async def disown(self, partition: int) -> None:

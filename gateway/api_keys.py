@@ -15,7 +15,6 @@ from schemas.event import check_subscriber
 from schemas.ids import crockford
 from schemas.rfc3339 import format_ms, parse_ms
 
-KEYS_MAX: Final = 10_000
 NAME_CHARS_MAX: Final = 200
 SECRET_BYTES: Final = 32
 

@@ -1,7 +1,7 @@
 """What happens to event types: put, shown, deleted. Pure."""
 
 from collections.abc import Mapping
-from typing import Final, Literal
+from typing import Literal
 
 from pydantic import Field
 
@@ -12,8 +12,6 @@ from gateway.subscriptions import RawRecord
 from schemas.event_schemas import compile_schema
 from schemas.event_types import EventTypeRecord
 from schemas.rfc3339 import format_ms
-
-EVENT_TYPES_MAX: Final = 5_000
 
 
 class EventTypeBody(Body):

@@ -12,7 +12,7 @@ from typing import Generic, cast
 import orjson
 
 from chassis.table import Table
-from chassis.table_writer import TableWriter, Writes, WriteUnavailable
+from chassis.table_writer import TableWriter, WriteInDoubt, Writes, WriteUnavailable
 from chassis.vault import Tampered, UnknownKey, Vault
 from gateway.problems import Code, Problem, RefusedError
 from gateway.registry import AnyRecord, R, Removal, Stored
@@ -30,6 +30,15 @@ from schemas.registry import (
 )
 from schemas.subscribers import subscriber_key
 from schemas.topics import partition_of
+
+_NOT_WRITTEN = Problem(
+    Code.UNAVAILABLE, "the registry takes no writes now; nothing was written: try again"
+)
+_IN_DOUBT = Problem(
+    Code.UNKNOWN,
+    "the registry has not answered in time: this was written, or never will be. Read before you"
+    " repeat it; with If-Match a repeat cannot overwrite anything",
+)
 
 
 class RegistryTopic:
@@ -57,13 +66,17 @@ class RegistryTopic:
         return row.stored(appended_at=self._table.appended_at(partition, key))
 
     async def update(self, subscriber: str, produce: Callable[[], Writes]) -> None:
-        """Write at once what `produce` returns; RefusedError `unavailable` after too long."""
+        """Write at once what `produce` returns.
+
+        After too long RefusedError: `unavailable`, or `unknown` when it may have been written.
+        """
         partition = partition_of(subscriber.encode(), self._partitions)
         try:
             await self._writer.update(partition, produce)
+        except WriteInDoubt:
+            raise RefusedError(_IN_DOUBT) from None
         except WriteUnavailable:
-            detail = "the registry does not take writes now: try again"
-            raise RefusedError(Problem(Code.UNAVAILABLE, detail)) from None
+            raise RefusedError(_NOT_WRITTEN) from None
 
 
 class KafkaShelf(Generic[R]):

@@ -4,6 +4,7 @@ from typing import Final
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
+from gateway.limits import LIMITS
 from gateway.problems import Code
 
 ROUTES: Final = (
@@ -59,6 +60,23 @@ class GatewayMetrics:
             "Records of the registry in memory.",
             registry=registry,
         )
+        self.tombstones = Counter(
+            "hooklane_registry_tombstones_total",
+            "Deleted records of the registry that were forgotten for good.",
+            registry=registry,
+        )
+        self.vault_closed = Gauge(
+            "hooklane_vault_closed_subscriptions",
+            "Subscriptions that are paused because no vault key of this process opens them.",
+            registry=registry,
+        )
+        limits = Counter(
+            "hooklane_gateway_limit_hits_total",
+            "How often a bound was met, by the bound.",
+            ["limit"],
+            registry=registry,
+        )
+        self.limit_hits = {name: limits.labels(name) for name in LIMITS}
         self.registry_lag = Gauge(
             "hooklane_registry_lag_seconds",
             "Seconds since a broker answered the reader of the registry.",

@@ -6,11 +6,8 @@ the same as full; the number of buckets is bounded, the least recently used one 
 
 import math
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Final
-
-BUCKETS_MAX: Final = 65_536
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,8 +41,10 @@ def quota_of(events_per_second: float, burst: int | None) -> Quota:
 class Quotas:
     """The buckets of this process."""
 
-    def __init__(self, buckets_max: int = BUCKETS_MAX) -> None:
+    def __init__(self, buckets_max: int, *, on_full: Callable[[], None] = lambda: None) -> None:
+        """`on_full` hears of each bucket that had to go for another: its owner begins anew."""
         self._buckets_max = buckets_max
+        self._on_full = on_full
         self._buckets: OrderedDict[tuple[str, str], _Bucket] = OrderedDict()
 
     def take(self, demands: Sequence[Demand], now_s: float) -> float:
@@ -82,6 +81,7 @@ class Quotas:
             bucket = self._buckets[name] = _Bucket(quota.burst, now_s)
             if len(self._buckets) > self._buckets_max:
                 self._buckets.popitem(last=False)
+                self._on_full()
             return bucket
         self._buckets.move_to_end(name)
         inflow = max(0.0, now_s - bucket.at_s) * quota.events_per_second

@@ -49,7 +49,7 @@ class Shelf(Protocol[R_co]):
     async def write(self, name: str, decide: Callable[[], RawRecord]) -> R_co:
         """Write what `decide` returns; it sees the newest state and may refuse by raising.
 
-        Raises RefusedError `unavailable` when the write could not be done in time.
+        Raises RefusedError `unavailable` when there was no time, `unknown` without an answer.
         """
         ...
 
@@ -84,7 +84,7 @@ class Registry(Protocol):
     async def write(self, subscriber: str, decide: Callable[[], Change]) -> SubscriptionRecord:
         """Write what `decide` returns; it sees the newest state and may refuse by raising.
 
-        Raises RefusedError `unavailable` when the write could not be done in time.
+        Raises RefusedError `unavailable` when there was no time, `unknown` without an answer.
         """
         ...
 

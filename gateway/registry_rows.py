@@ -2,9 +2,11 @@
 
 from bisect import bisect_left, insort
 from collections.abc import Callable, Sequence
+from sys import intern
 
 import msgspec
 
+from chassis.vault import sealing_key
 from gateway.registry import AnyRecord, Stored
 from schemas.api_keys import KEYS_SUBSCRIBER, ApiKeyRecord, decode_api_key
 from schemas.event import Violation
@@ -29,6 +31,7 @@ _DECODERS: dict[RegistryKind, Callable[[bytes], AnyRecord | Violation]] = {
 class Kept(msgspec.Struct, frozen=True, gc=False):
     """A record as it is kept: its bytes, read again by whoever asks.
 
+    `sealed_with` names the vault key of a subscription; None when it names none.
     A hundred thousand subscriptions are kept and a few are asked for; read, each would be five
     times as large.
     """
@@ -36,6 +39,7 @@ class Kept(msgspec.Struct, frozen=True, gc=False):
     kind: RegistryKind
     value: bytes
     deleted: bool
+    sealed_with: str | None = None
 
     @property
     def record(self) -> AnyRecord:
@@ -66,7 +70,10 @@ def decode_row(key: bytes, value: bytes) -> Row:
         raise ValueError(record.detail)  # noqa: TRY004 - what a table expects of its decoder
     if _place_of(record) != parts:
         raise ValueError("the record names another place than its key")
-    return Kept(parts.kind, value, record.deleted)
+    sealed_with = None
+    if isinstance(record, SubscriptionRecord) and (name := sealing_key(record.sealed)):
+        sealed_with = intern(name)
+    return Kept(parts.kind, value, record.deleted, sealed_with)
 
 
 def _place_of(record: AnyRecord) -> RegistryKey:

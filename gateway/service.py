@@ -6,6 +6,7 @@ from typing import Final
 
 import uuid_utils
 from prometheus_client import CollectorRegistry
+from structlog.typing import FilteringBoundLogger
 
 from chassis import logs
 from chassis.admin import AdminServer
@@ -14,7 +15,7 @@ from chassis.lifecycle import Component, command
 from chassis.metrics import LoopLag, make_registry
 from chassis.preconditions import Preconditions
 from chassis.table import Table
-from chassis.table_writer import TableWriter
+from chassis.table_writer import TableWriter, system_jitter
 from chassis.tracing import make_tracing
 from chassis.vault import Vault
 from gateway.app import make_app
@@ -23,14 +24,17 @@ from gateway.handlers.events import EventLimits
 from gateway.ingest_rules import IngestFacts
 from gateway.intake import Intake
 from gateway.kafka_registry import KafkaRegistry, KafkaShelf, RegistryTopic
+from gateway.limits import Limits
 from gateway.metrics import GatewayMetrics
 from gateway.publish import BatchingPublisher
 from gateway.registry_reader import RegistryReader
 from gateway.registry_rows import RegistryIndex, Row, decode_row
+from gateway.seals import Seals
 from gateway.sending import EventsTopic
 from gateway.server import HttpServer
 from gateway.settings import GatewaySettings
 from gateway.subscriptions import Rules
+from gateway.tombstones import Schedule, Tombstones
 from gateway.wiring import Bounds, Ports, access_of, handlers_of
 from schemas.api_keys import KEYS_SUBSCRIBER, ApiKeyRecord
 from schemas.event_types import EVENT_TYPES_SUBSCRIBER, EventTypeRecord
@@ -50,20 +54,16 @@ def build(settings: GatewaySettings) -> Sequence[Component]:
     log = logs.get(NAME)
     instruments = make_registry(NAME)
     metrics = GatewayMetrics(instruments)
-    index, facts = RegistryIndex(), IngestFacts()
-    table, writer = _table(settings, clock, on_change=_follower(index, facts))
+    index, facts, vault = RegistryIndex(), IngestFacts(), Vault(settings.vault.key_ring())
+    seals = Seals(vault.key_ids, logs.get("registry"))
+    table, writer = _table(settings, clock, on_change=_follower(index, facts, seals))
+    metrics.vault_closed.set_function(lambda: float(seals.closed))
     metrics.registry_records.set_function(lambda: float(table.records))
     metrics.registry_lag.set_function(table.seconds_since_fetch)
-    publisher = BatchingPublisher(
-        lambda: KafkaAppender(
-            settings.kafka, client_id=_CLIENT_ID, start_timeout_s=_PRODUCER_START_S
-        ),
-        deadline_s=settings.gateway.produce_deadline_s,
-        log=log,
-    )
+    publisher = _publisher(settings, log)
     topic = RegistryTopic(table, writer, index=index, partitions=settings.topics.partitions)
     ports = Ports(
-        registry=KafkaRegistry(topic, Vault(settings.vault.key_ring())),
+        registry=KafkaRegistry(topic, vault),
         subscribers=KafkaShelf(topic, "subscriber", SubscriberRecord, holder=None),
         event_types=KafkaShelf(topic, "event-type", EventTypeRecord, holder=EVENT_TYPES_SUBSCRIBER),
         keys=KafkaShelf(topic, "key", ApiKeyRecord, holder=KEYS_SUBSCRIBER),
@@ -72,6 +72,7 @@ def build(settings: GatewaySettings) -> Sequence[Component]:
         clock=clock,
         fresh_id=fresh_id,
         rules=Rules(settings.egress.policy(), os.urandom),
+        limits=_limits(settings, metrics),
         tracing=make_tracing(
             settings.tracing, service=_CLIENT_ID, instruments=instruments, log=log
         ),
@@ -101,6 +102,7 @@ def build(settings: GatewaySettings) -> Sequence[Component]:
         *([ports.tracing] if ports.tracing else []),
         gate,
         RegistryReader(table, writer, partitions=settings.topics.partitions),
+        _tombstones(settings, metrics, table, writer),
         publisher,
         HttpServer(app, host=http.host, port=http.port, keepalive_s=http.keepalive_s),
     ]
@@ -111,12 +113,25 @@ def fresh_id(prefix: IdPrefix) -> str:
     return id_of(prefix, uuid_utils.uuid7().bytes)
 
 
-def _follower(index: RegistryIndex, facts: IngestFacts) -> Callable[[int, bytes, Row], None]:
+def _publisher(settings: GatewaySettings, log: FilteringBoundLogger) -> BatchingPublisher:
+    return BatchingPublisher(
+        lambda: KafkaAppender(
+            settings.kafka, client_id=_CLIENT_ID, start_timeout_s=_PRODUCER_START_S
+        ),
+        deadline_s=settings.gateway.produce_deadline_s,
+        log=log,
+    )
+
+
+def _follower(
+    index: RegistryIndex, facts: IngestFacts, seals: Seals
+) -> Callable[[int, bytes, Row], None]:
     """Keep what is derived from the registry in step with it."""
     log = logs.get("registry")
 
     def follow(partition: int, key: bytes, row: Row) -> None:
         index.note(key, row)
+        seals.note(key, row)
         for error in facts.note(key, row):
             log.error(
                 "gateway.schema_broken",
@@ -147,8 +162,41 @@ def _table(
         transactional_id=lambda partition: transactional_id(prefix, "registry", partition),
         client_id=f"{_CLIENT_ID}-registry",
         clock=clock,
+        deadline_s=settings.registry.write_deadline_s,
     )
     return table, writer
+
+
+def _limits(settings: GatewaySettings, metrics: GatewayMetrics) -> Limits:
+    bounds = settings.registry
+    return Limits(
+        bounds.keys_max,
+        bounds.event_types_max,
+        bounds.quota_buckets_max,
+        on_hit=lambda name: metrics.limit_hits[name].inc(),
+    )
+
+
+def _tombstones(
+    settings: GatewaySettings,
+    metrics: GatewayMetrics,
+    table: Table[Row],
+    writer: TableWriter[Row],
+) -> Tombstones:
+    wanted = settings.registry
+    return Tombstones(
+        table,
+        writer,
+        partitions=settings.topics.partitions,
+        schedule=Schedule(
+            wanted.tombstone_after_s, wanted.tombstone_interval_s, wanted.tombstones_per_run
+        ),
+        clock=SystemClock(),
+        log=logs.get("registry"),
+        jitter=system_jitter,
+        on_written=metrics.tombstones.inc,
+        on_bound=metrics.limit_hits["tombstones"].inc,
+    )
 
 
 def _bounds(settings: GatewaySettings) -> Bounds:

@@ -56,6 +56,37 @@ class AuthSettings(Section):
     )
 
 
+class RegistrySettings(Section):
+    """The registry: how much it may hold, how it is written, and when it forgets."""
+
+    keys_max: int = Field(default=10_000, ge=1, le=100_000, description="API keys at most.")
+    event_types_max: int = Field(default=5_000, ge=1, le=50_000, description="Event types at most.")
+    quota_buckets_max: int = Field(
+        default=65_536,
+        ge=1_000,
+        le=10_000_000,
+        description="Quotas counted at once; beyond, the least recently used begins anew.",
+    )
+    write_deadline_s: float = Field(
+        default=2.0,
+        ge=0.1,
+        le=60,
+        description="Seconds in which a change must be written; else 503.",
+    )
+    tombstone_after_s: float = Field(
+        default=604_800,
+        ge=1,
+        le=31_536_000,
+        description="Seconds a deleted record stays before its tombstone.",
+    )
+    tombstone_interval_s: float = Field(
+        default=3_600, ge=0.1, le=86_400, description="Seconds between two looks for such records."
+    )
+    tombstones_per_run: int = Field(
+        default=5_000, ge=1, le=1_000_000, description="Tombstones written in one look at most."
+    )
+
+
 class GatewaySettings(ServiceSettings):
     """Everything the gateway reads from its environment."""
 
@@ -63,4 +94,5 @@ class GatewaySettings(ServiceSettings):
     gateway: HttpSettings = HttpSettings()
     auth: AuthSettings
     vault: VaultSettings
+    registry: RegistrySettings = RegistrySettings()
     egress: EgressSettings = EgressSettings()

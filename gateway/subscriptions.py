@@ -137,6 +137,7 @@ def delete(current: Current, *, now_ms: int) -> Change:
     """Mark a subscription deleted; its tombstone follows when every reader has seen this."""
     record = dict(current.raw)
     record["deleted"] = True
+    record["sealed"] = ""  # nobody opens it again, so nobody needs to keep it
     stamp(record, current, now_ms)
     return Change(record, None)
 
@@ -144,6 +145,7 @@ def delete(current: Current, *, now_ms: int) -> Change:
 def view(record: SubscriptionRecord, sealed: SealedFields | None) -> dict[str, object]:
     """Show a subscription; header values are masked, a record that cannot be opened says so."""
     rate_limit = record.rate_limit
+    is_closed = sealed is None and record.status != "disabled"
     return {
         "id": record.id,
         "subscriber": record.subscriber,
@@ -165,8 +167,8 @@ def view(record: SubscriptionRecord, sealed: SealedFields | None) -> dict[str, o
         "max_in_flight": record.max_in_flight,
         "timeout_s": _plain(record.timeout_s),
         "format": record.format,
-        "status": record.status,
-        "status_reason": record.status_reason if sealed else "vault",
+        "status": "paused" if is_closed else record.status,
+        "status_reason": "vault" if is_closed else record.status_reason,
         "version": record.version,
         "created_at": record.created_at,
         "updated_at": record.updated_at,

@@ -1,7 +1,7 @@
 """Who handles which operation, over any ports: the service gives real ones, tests give fakes."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from chassis.clock import Clock
 from chassis.tracing import Tracing
@@ -17,6 +17,7 @@ from gateway.handlers.subscriptions import SubscriptionHandlers
 from gateway.handlers.trials import TrialHandlers
 from gateway.ingest_rules import IngestFacts, IngestRules
 from gateway.intake import Intake
+from gateway.limits import Limits
 from gateway.metrics import GatewayMetrics
 from gateway.publish import Publisher
 from gateway.quotas import Quotas
@@ -43,6 +44,7 @@ class Ports:
     clock: Clock
     fresh_id: Callable[[IdPrefix], str]
     rules: Rules
+    limits: Limits = field(default_factory=Limits)
     tracing: Tracing | None = None
 
 
@@ -63,7 +65,7 @@ def access_of(ports: Ports, root_key: str) -> Access:
 def handlers_of(ports: Ports, bounds: Bounds, metrics: GatewayMetrics) -> Mapping[str, Handler]:
     """Make every handler, by the operation of the route table that it serves."""
     rules = IngestRules(
-        ports.facts, Quotas(), on_violation=lambda mode: metrics.schema_violations[mode].inc()
+        ports.facts, _quotas(ports), on_violation=lambda mode: metrics.schema_violations[mode].inc()
     )
     bodies = BodyReader(bounds.intake, timeout_s=bounds.limits.body_timeout_s)
     sending = Sending(ports.publisher, bounds.topic, tracing=ports.tracing)
@@ -76,6 +78,11 @@ def handlers_of(ports: Ports, bounds: Bounds, metrics: GatewayMetrics) -> Mappin
         **_keys(ports, bodies),
         **_documents(),
     }
+
+
+def _quotas(ports: Ports) -> Quotas:
+    limits = ports.limits
+    return Quotas(limits.quota_buckets_max, on_full=lambda: limits.on_hit("quota_buckets"))
 
 
 def _ingest(
@@ -106,6 +113,7 @@ def _subscriptions(ports: Ports, bodies: BodyReader) -> dict[str, Handler]:
         fresh_id=lambda: ports.fresh_id("sub"),
         bodies=bodies,
         subscribers=ports.subscribers,
+        limits=ports.limits,
     )
     return {
         "createSubscription": handlers.create,
@@ -148,7 +156,9 @@ def _subscribers(ports: Ports, bodies: BodyReader) -> dict[str, Handler]:
 
 
 def _event_types(ports: Ports, bodies: BodyReader) -> dict[str, Handler]:
-    handlers = EventTypeHandlers(event_types=ports.event_types, bodies=bodies, clock=ports.clock)
+    handlers = EventTypeHandlers(
+        event_types=ports.event_types, bodies=bodies, clock=ports.clock, limits=ports.limits
+    )
     return {
         "listEventTypes": handlers.list,
         "getEventType": handlers.show,
@@ -164,6 +174,7 @@ def _keys(ports: Ports, bodies: BodyReader) -> dict[str, Handler]:
         clock=ports.clock,
         fresh_id=lambda: ports.fresh_id("key"),
         random_bytes=ports.rules.random_bytes,
+        limits=ports.limits,
     )
     return {
         "createKey": handlers.create,

@@ -5,12 +5,12 @@ from aiohttp import web
 from chassis.clock import Clock
 from gateway.access import PRINCIPAL, refuse_bound
 from gateway.event_types import (
-    EVENT_TYPES_MAX,
     event_type_view,
     parse_event_type,
     put_event_type,
 )
 from gateway.handlers.finding import condition_of, require_existing, require_version
+from gateway.limits import Limits
 from gateway.paging import page_of_names, parse_page
 from gateway.preconditions import IfMatch, etag_of
 from gateway.problems import Code, FieldError, Problem, RefusedError
@@ -26,11 +26,17 @@ class EventTypeHandlers:
     """The handlers of `/v1/event-types`; all subscribers share them."""
 
     def __init__(
-        self, *, event_types: Shelf[EventTypeRecord], bodies: BodyReader, clock: Clock
+        self,
+        *,
+        event_types: Shelf[EventTypeRecord],
+        bodies: BodyReader,
+        clock: Clock,
+        limits: Limits,
     ) -> None:
         self._event_types = event_types
         self._bodies = bodies
         self._clock = clock
+        self._limits = limits
 
     async def list(self, request: web.Request) -> web.Response:
         """Show a page of the event types, by name."""
@@ -94,9 +100,9 @@ class EventTypeHandlers:
 
     def _require_room(self, request: web.Request, condition: IfMatch) -> None:
         require_existing(request, condition)
-        if len(self._event_types.names()) >= EVENT_TYPES_MAX:
-            detail = f"there are at most {EVENT_TYPES_MAX} event types"
-            raise RefusedError(Problem(Code.QUOTA_EXCEEDED, detail))
+        if len(self._event_types.names()) >= self._limits.event_types_max:
+            detail = f"there are at most {self._limits.event_types_max} event types"
+            raise self._limits.refuse("event_types", detail)
 
     def _found(self, request: web.Request) -> Stored[EventTypeRecord]:
         stored = self._event_types.find(request.match_info["event_type"])

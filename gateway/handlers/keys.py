@@ -7,7 +7,6 @@ from aiohttp import web
 from chassis.clock import Clock
 from gateway.access import PRINCIPAL
 from gateway.api_keys import (
-    KEYS_MAX,
     SECRET_BYTES,
     create_key,
     key_view,
@@ -17,6 +16,7 @@ from gateway.api_keys import (
 )
 from gateway.auth import Principal
 from gateway.handlers.finding import condition_of, require_version
+from gateway.limits import Limits
 from gateway.paging import page_of, parse_page
 from gateway.preconditions import etag_of
 from gateway.problems import Code, Problem, RefusedError
@@ -38,12 +38,14 @@ class KeyHandlers:
         clock: Clock,
         fresh_id: Callable[[], str],
         random_bytes: Callable[[int], bytes],
+        limits: Limits,
     ) -> None:
         self._keys = keys
         self._bodies = bodies
         self._clock = clock
         self._fresh_id = fresh_id
         self._random_bytes = random_bytes
+        self._limits = limits
 
     async def create(self, request: web.Request) -> web.Response:
         """Make a key; the only answer that shows it."""
@@ -55,9 +57,9 @@ class KeyHandlers:
         token = make_token(key_id, self._random_bytes(SECRET_BYTES))
 
         def decide() -> RawRecord:
-            if len(self._keys.names()) >= KEYS_MAX:
-                detail = f"there are at most {KEYS_MAX} keys: revoke some"
-                raise RefusedError(Problem(Code.QUOTA_EXCEEDED, detail))
+            if len(self._keys.names()) >= self._limits.keys_max:
+                detail = f"there are at most {self._limits.keys_max} keys: revoke some"
+                raise self._limits.refuse("keys", detail)
             return create_key(body, key_id=key_id, token=token, now_ms=self._clock.now_ms())
 
         record = await self._keys.write(key_id, decide)

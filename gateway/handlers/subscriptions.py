@@ -13,6 +13,7 @@ from gateway.handlers.finding import (
     find_subscription,
     require_version,
 )
+from gateway.limits import Limits
 from gateway.paging import page_of, parse_page
 from gateway.preconditions import etag_of
 from gateway.problems import Code, FieldError, Problem, RefusedError
@@ -52,6 +53,7 @@ class SubscriptionHandlers:
         fresh_id: Callable[[], str],
         bodies: BodyReader,
         subscribers: Shelf[SubscriberRecord],
+        limits: Limits,
     ) -> None:
         self._registry = registry
         self._rules = rules
@@ -59,6 +61,7 @@ class SubscriptionHandlers:
         self._fresh_id = fresh_id
         self._bodies = bodies
         self._subscribers = subscribers
+        self._limits = limits
 
     async def create(self, request: web.Request) -> web.Response:
         """Make a subscription; the only answer besides `secret` that shows the secret."""
@@ -78,7 +81,7 @@ class SubscriptionHandlers:
             at_most = subscriptions_max(stored.record if stored is not None else None)
             if len(self._registry.ids_of(subscriber)) >= at_most:
                 detail = f"this subscriber has at most {at_most} subscriptions"
-                raise RefusedError(Problem(Code.QUOTA_EXCEEDED, detail))
+                raise self._limits.refuse("subscriptions", detail)
             return create(
                 body,
                 subscriber=subscriber,

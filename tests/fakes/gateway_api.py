@@ -13,6 +13,7 @@ from chassis.tracing import Tracing
 from gateway.app import make_app
 from gateway.handlers.events import EventLimits
 from gateway.intake import Intake
+from gateway.limits import LimitName, Limits
 from gateway.metrics import GatewayMetrics
 from gateway.sending import EventsTopic
 from gateway.server import HttpServer
@@ -27,6 +28,8 @@ from tests.fakes.gateway import MemoryPublisher, MemoryRegistry, MemoryShelf, Me
 ROOT_KEY = "root-key-of-the-tests-0123456789abcdef"
 AUTHORIZED = {"Authorization": f"Bearer {ROOT_KEY}"}
 HOST = "127.0.0.1"
+KEYS_MAX = 30
+EVENT_TYPES_MAX = 20
 
 
 class GatewayApi:
@@ -48,6 +51,7 @@ class GatewayApi:
         self.instruments: CollectorRegistry = make_registry("gateway")
         self.intake = intake or Intake(100, 1 << 30)
         self._count = 0
+        self.limit_hits: list[LimitName] = []
         limits = limits or EventLimits(262_144, 8 << 20, 5.0)
         metrics = GatewayMetrics(self.instruments)
         self.ports = ports = Ports(
@@ -62,6 +66,7 @@ class GatewayApi:
             clock=self.clock,
             fresh_id=self._next,
             rules=Rules(EgressPolicy(), self._random_bytes),
+            limits=Limits(KEYS_MAX, EVENT_TYPES_MAX, on_hit=self.limit_hits.append),
             tracing=tracing,
         )
         bounds = Bounds(EventsTopic("hooklane.events", 12), limits, self.intake)

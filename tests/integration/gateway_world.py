@@ -2,9 +2,12 @@
 
 import asyncio
 import base64
-from collections.abc import AsyncIterator
+import os
+import sys
+from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
 import aiohttp
 from aiokafka import ConsumerRecord, TopicPartition
@@ -13,9 +16,11 @@ from chassis import kafka, topics
 from chassis.settings import AdminSettings, KafkaSettings, TopicsSettings, VaultSettings
 from gateway.server import HttpServer
 from gateway.service import build
-from gateway.settings import AuthSettings, GatewaySettings, HttpSettings
+from gateway.settings import AuthSettings, GatewaySettings, HttpSettings, RegistrySettings
+from hooklane.kafka_properties import free_ports
 from schemas.topics import plan, topic_name
 
+ROOT = Path(__file__).parents[2]
 PARTITIONS = 3
 HOST = "127.0.0.1"
 ROOT_KEY = "root-key-of-the-tests-0123456789abcdef"
@@ -35,8 +40,10 @@ class World:
         """Give the way to the broker."""
         return KafkaSettings(bootstrap_servers=(self.bootstrap_servers,))
 
-    def settings(self, **http: object) -> GatewaySettings:
-        """Give the settings of a gateway on these topics."""
+    def settings(
+        self, *, registry: dict[str, object] | None = None, **http: object
+    ) -> GatewaySettings:
+        """Give the settings of a gateway on these topics; a busy machine writes slowly."""
         return GatewaySettings(
             kafka=self.kafka,
             topics=TopicsSettings(prefix=self.prefix, partitions=PARTITIONS, replication_factor=1),
@@ -44,9 +51,10 @@ class World:
             gateway=HttpSettings.model_validate({"host": HOST, "port": 0, **http}),
             auth=AuthSettings.model_validate({"root_key": ROOT_KEY}),
             vault=VaultSettings.model_validate({"keys": VAULT_KEY}),
+            registry=RegistrySettings.model_validate({"write_deadline_s": 10, **(registry or {})}),
         )
 
-    def environ(self) -> dict[str, str]:
+    def environ(self, *, port: int = 0) -> dict[str, str]:
         """Give the same as variables, for a process of its own."""
         return {
             "HOOKLANE_KAFKA__BOOTSTRAP_SERVERS": self.bootstrap_servers,
@@ -56,9 +64,10 @@ class World:
             "HOOKLANE_ADMIN__HOST": HOST,
             "HOOKLANE_ADMIN__PORT": "0",
             "HOOKLANE_GATEWAY__HOST": HOST,
-            "HOOKLANE_GATEWAY__PORT": "0",
+            "HOOKLANE_GATEWAY__PORT": str(port),
             "HOOKLANE_AUTH__ROOT_KEY": ROOT_KEY,
             "HOOKLANE_VAULT__KEYS": VAULT_KEY,
+            "HOOKLANE_REGISTRY__WRITE_DEADLINE_S": "10",
         }
 
     async def create_topics(self) -> None:
@@ -90,9 +99,11 @@ class World:
             await kafka.retire(reader)
 
     @asynccontextmanager
-    async def gateway(self, **http: object) -> AsyncIterator[aiohttp.ClientSession]:
+    async def gateway(
+        self, *, registry: dict[str, object] | None = None, **http: object
+    ) -> AsyncIterator[aiohttp.ClientSession]:
         """Run a whole gateway in this process; gives a client of it."""
-        components = build(self.settings(**http))
+        components = build(self.settings(registry=registry, **http))
         server = components[-1]
         assert isinstance(server, HttpServer)
         async with AsyncExitStack() as stack:
@@ -104,3 +115,46 @@ class World:
                 f"http://{HOST}:{server.port}", headers={"Authorization": f"Bearer {ROOT_KEY}"}
             )
             yield await stack.enter_async_context(client)
+
+
+@asynccontextmanager
+async def process(environ: Mapping[str, str]) -> AsyncIterator[asyncio.subprocess.Process]:
+    """Run `python -m gateway` in a process of its own; it is gone afterwards."""
+    started = await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-m",
+        "gateway",
+        cwd=ROOT,
+        env={"PATH": os.environ.get("PATH", ""), **environ},  # noqa: TID251 - a child's environment
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    try:
+        yield started
+    finally:
+        if started.returncode is None:
+            started.kill()
+        await started.communicate()
+
+
+@asynccontextmanager
+async def running(
+    world: World, *, environ: Mapping[str, str] | None = None
+) -> AsyncIterator[tuple[asyncio.subprocess.Process, aiohttp.ClientSession]]:
+    """Run a gateway in a process of its own until it answers; gives it and a client of it."""
+    (port,) = free_ports(1)
+    headers = {"Authorization": f"Bearer {ROOT_KEY}"}
+    async with (
+        process({**world.environ(port=port), **(environ or {})}) as started,
+        aiohttp.ClientSession(f"http://{HOST}:{port}", headers=headers) as client,
+    ):
+        async with asyncio.timeout(WAIT_S):
+            while True:
+                try:
+                    async with client.get("/v1/subscribers", params={"limit": 1}) as response:
+                        assert response.status == 200
+                        break
+                except aiohttp.ClientError:
+                    assert started.returncode is None, "the gateway has ended"
+                    await asyncio.sleep(0.05)
+        yield started, client

@@ -1,24 +1,19 @@
 """A gateway whose Kafka stops, dies or is not as it should be, and one that is told to end."""
 
 import asyncio
-import os
 import signal
 import socket
-import sys
-from collections.abc import AsyncIterator, Iterator, Mapping
-from contextlib import asynccontextmanager
-from pathlib import Path
+from collections.abc import Iterator, Mapping
 
 import aiohttp
 import pytest
 
 from hooklane.embedded_kafka import EmbeddedKafka
 from tests.conftest import Broker
-from tests.integration.gateway_world import HOST, ROOT_KEY, WAIT_S, World
+from tests.integration.gateway_world import HOST, ROOT_KEY, WAIT_S, World, process
 
 pytestmark = pytest.mark.kafka
 
-ROOT = Path(__file__).parents[2]
 DEADLINE_S = 2.0
 MARGIN_S = 3.0
 """What a busy machine may add to a deadline; without one the answer would take minutes."""
@@ -104,26 +99,6 @@ async def test_a_broker_that_died_and_came_back_is_used_again(
     assert (status, code in {"unavailable", "unknown"}) == (503, True)
     assert {*acknowledged, "again"} <= set(written)
     assert created in {201, 503}
-
-
-@asynccontextmanager
-async def process(environ: Mapping[str, str]) -> AsyncIterator[asyncio.subprocess.Process]:
-    """Run `python -m gateway` in a process of its own; it is gone afterwards."""
-    started = await asyncio.create_subprocess_exec(
-        sys.executable,
-        "-m",
-        "gateway",
-        cwd=ROOT,
-        env={"PATH": os.environ.get("PATH", ""), **environ},  # noqa: TID251 - a child's environment
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-    )
-    try:
-        yield started
-    finally:
-        if started.returncode is None:
-            started.kill()
-        await started.communicate()
 
 
 async def refusal_of(environ: Mapping[str, str]) -> tuple[int | None, str]:

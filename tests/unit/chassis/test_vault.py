@@ -6,7 +6,7 @@ import itertools
 import pytest
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from chassis.vault import Tampered, UnknownKey, Vault, parse_keys
+from chassis.vault import Tampered, UnknownKey, Vault, parse_keys, sealing_key
 
 OLD, NEW = ("2023", b"o" * 32), ("2024", b"n" * 32)
 AAD = b"acme/subscription/sub_1"
@@ -154,3 +154,20 @@ def test_the_nonce_source_is_asked_for_twelve_bytes() -> None:
     vault.seal(b"2", aad=AAD)
 
     assert asked == [12, 12]
+
+
+@pytest.mark.parametrize("key_id", ["k", "2024", "x" * 32])
+def test_the_sealing_key_is_told_by_the_head_alone(key_id: str) -> None:
+    """Also of the longest id, and of a value whose rest is cut off or damaged."""
+    vault = Vault([(key_id, b"n" * 32)])
+    text = base64.b64encode(vault.seal(b"secret", aad=AAD)).decode()
+
+    assert sealing_key(text) == key_id
+    assert sealing_key(text[:48]) == key_id
+    assert key_id in vault.key_ids
+
+
+@pytest.mark.parametrize("text", ["", "A", "not base64!", "AAAA", "AQE=", "AQEh", "é", "AQIgIA=="])
+def test_what_is_no_seal_names_no_key(text: str) -> None:
+    """It never raises: whoever looks at all records goes on."""
+    assert sealing_key(text) is None

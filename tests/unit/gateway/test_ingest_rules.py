@@ -31,7 +31,7 @@ class World:
     def __init__(self) -> None:
         self.facts = IngestFacts()
         self.modes: list[str] = []
-        self.rules = IngestRules(self.facts, Quotas(), on_violation=self.modes.append)
+        self.rules = IngestRules(self.facts, Quotas(64), on_violation=self.modes.append)
 
     def note(self, key: bytes, record: AnyRecord | None) -> None:
         """Change the registry."""

@@ -28,7 +28,7 @@ def test_a_burst_is_a_seconds_worth_unless_said(
 
 def test_a_bucket_gives_its_burst_and_then_its_rate() -> None:
     """What nobody takes is not saved beyond the burst."""
-    quotas = Quotas()
+    quotas = Quotas(64)
 
     counts = [taken(quotas, KEY, now_s) for now_s in (100.0, 100.4, 100.5, 101.5, 1000.0)]
 
@@ -37,7 +37,7 @@ def test_a_bucket_gives_its_burst_and_then_its_rate() -> None:
 
 def test_a_refusal_says_when_there_is_a_token_again() -> None:
     """Exactly then there is one."""
-    quotas = Quotas()
+    quotas = Quotas(64)
     taken(quotas, KEY, 0.0)
 
     wait_s = quotas.take([KEY], 0.0)
@@ -48,7 +48,7 @@ def test_a_refusal_says_when_there_is_a_token_again() -> None:
 
 def test_all_buckets_pay_or_none() -> None:
     """An event that one quota refuses costs the other nothing."""
-    quotas = Quotas()
+    quotas = Quotas(64)
     small = Demand("subscriber", "acme", Quota(1.0, 1))
 
     assert quotas.take([KEY, small], 0.0) == 0
@@ -59,7 +59,7 @@ def test_all_buckets_pay_or_none() -> None:
 
 def test_owners_and_policies_do_not_share() -> None:
     """A subscriber may be named like a key."""
-    quotas = Quotas()
+    quotas = Quotas(64)
     taken(quotas, KEY, 0.0)
 
     assert taken(quotas, Demand("key", "key_2", QUOTA), 0.0) == 4
@@ -68,7 +68,7 @@ def test_owners_and_policies_do_not_share() -> None:
 
 def test_a_clock_that_stands_or_goes_back_gives_nothing() -> None:
     """Monotonic clocks do not, but a bug must not open the door."""
-    quotas = Quotas()
+    quotas = Quotas(64)
     taken(quotas, KEY, 10.0)
 
     assert taken(quotas, KEY, 0.0) == 0
@@ -76,7 +76,7 @@ def test_a_clock_that_stands_or_goes_back_gives_nothing() -> None:
 
 def test_a_smaller_quota_holds_at_once() -> None:
     """What was saved under the old one is cut off."""
-    quotas = Quotas()
+    quotas = Quotas(64)
     quotas.take([KEY], 0.0)
 
     assert taken(quotas, Demand("key", "key_1", Quota(2.0, 1)), 0.0) == 1
@@ -84,20 +84,22 @@ def test_a_smaller_quota_holds_at_once() -> None:
 
 def test_the_least_recently_used_bucket_is_forgotten() -> None:
     """The number of buckets is bounded whatever names come."""
-    quotas = Quotas(buckets_max=2)
+    forgotten: list[bool] = []
+    quotas = Quotas(2, on_full=lambda: forgotten.append(True))
     one, two, three = (Demand("key", name, QUOTA) for name in "123")
     for demand in (one, two):
         taken(quotas, demand, 0.0)
     quotas.take([one], 0.0)
 
     assert taken(quotas, three, 0.0) == 4
+    assert forgotten == [True]
     assert taken(quotas, one, 0.0) == 0
     assert taken(quotas, two, 0.0) == 4
 
 
 def test_the_state_is_told_as_the_rate_limit_fields_say() -> None:
     """A quota of 4 in 2 seconds, of which 3 are left; full again after half a second."""
-    quotas = Quotas()
+    quotas = Quotas(64)
     quotas.take([KEY], 0.0)
 
     assert quotas.headers([KEY], 0.0) == {

@@ -11,6 +11,7 @@ from gateway.registry_reader import RegistryReader
 from gateway.server import HttpServer
 from gateway.service import build, fresh_id, main
 from gateway.settings import GatewaySettings
+from gateway.tombstones import Tombstones
 from tests.unit.gateway.test_settings import GOOD
 
 
@@ -23,6 +24,7 @@ async def test_intake_starts_last_and_probes_first() -> None:
         LoopLag,
         Preconditions,
         RegistryReader,
+        Tombstones,
         BatchingPublisher,
         HttpServer,
     ]

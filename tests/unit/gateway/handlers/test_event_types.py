@@ -5,8 +5,7 @@ from collections.abc import AsyncIterator
 import orjson
 import pytest
 
-from gateway.event_types import EVENT_TYPES_MAX
-from tests.fakes.gateway_api import GatewayApi
+from tests.fakes.gateway_api import EVENT_TYPES_MAX, GatewayApi
 
 PATH = "/v1/event-types/order.paid"
 SCHEMA = {"type": "object", "required": ["amount"]}
@@ -126,3 +125,4 @@ async def test_the_number_of_types_is_bounded(api: GatewayApi) -> None:
     status, problem = await asked(api, "PUT", PATH, {})
 
     assert (status, problem["code"]) == (429, "quota_exceeded")
+    assert api.limit_hits == ["event_types"]

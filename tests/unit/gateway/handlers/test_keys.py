@@ -5,8 +5,7 @@ from collections.abc import AsyncIterator
 import orjson
 import pytest
 
-from gateway.api_keys import KEYS_MAX
-from tests.fakes.gateway_api import GatewayApi
+from tests.fakes.gateway_api import KEYS_MAX, GatewayApi
 
 PATH = "/v1/keys"
 GOOD = {"name": "orders", "scopes": ["events:write"]}
@@ -102,3 +101,4 @@ async def test_the_number_of_keys_is_bounded(api: GatewayApi) -> None:
 
     async with api.client.post(PATH, json=GOOD) as response:
         assert response.status == 429
+    assert api.limit_hits == ["keys"]
