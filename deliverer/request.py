@@ -16,6 +16,7 @@ from chassis.egress import AdmittedUrl, UrlRefused, parse_url
 from chassis.outbound_headers import check_custom_header
 from deliverer.sender.port import BlockedReason, PreparedRequest
 from deliverer.signing import SecretInvalid, Signer, parse_secret
+from schemas.cloudevents import HOPS_HEADER, hops_of
 from schemas.http_binding import http_headers, structured_document
 from schemas.registry import SealedFields
 
@@ -24,6 +25,7 @@ __all__ = ["PreparedRequest", "Recipient", "RequestRefused", "build_request", "r
 SIGNATURES_MAX: Final = 6
 _WEBHOOK_ID: Final = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _REPLAY_LINE: Final = "webhook-replay: true\r\n"
+_FIRST_HOP_LINE: Final = "webhook-hops: 1\r\n"
 STRUCTURED_TYPE: Final = "application/cloudevents+json"
 
 Headers = Sequence[tuple[str, bytes]]
@@ -133,6 +135,7 @@ def build_request(
         f"webhook-signature: {signatures}\r\n"
         f"webhook-attempt: {attempt}\r\n"
         f"webhook-sequence: {sequence}\r\n"
+        f"{_hops_line(record_headers)}"
         f"{_REPLAY_LINE if is_replay else ''}"
         "\r\n"
     )
@@ -145,6 +148,14 @@ def build_request(
         body=body,
         timeout_s=recipient.timeout_s,
     )
+
+
+def _hops_line(record_headers: Headers) -> str:
+    """Count this delivery, so that an ingest sees an event that goes round."""
+    for name, raw in record_headers:
+        if name == HOPS_HEADER:
+            return f"webhook-hops: {hops_of(raw.decode('ascii', 'replace')) + 1}\r\n"
+    return _FIRST_HOP_LINE
 
 
 def user_agent() -> str:

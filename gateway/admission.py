@@ -11,6 +11,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
+import msgspec
+
 from gateway.documents import JsonObject, JsonRefused, JsonValue, check_json, parse_object
 from gateway.problems import Code, FieldError, Problem, invalid, pointer_of
 from schemas.cloudevents import (
@@ -70,6 +72,7 @@ class Ambience:
     fresh_event_id: Callable[[], str]
     idempotency_key: str | None = None
     traces: Mapping[str, str] = field(default_factory=dict)
+    hops: int = 0
     data_bytes_max: int = DATA_BYTES_MAX
 
 
@@ -175,7 +178,7 @@ def _finish(event: Event | Violation, ambience: Ambience) -> Event | Problem:
         return invalid([FieldError("/time", "more than 24 hours ahead")])
     if ambience.traces and "traceparent" not in event.extensions:
         event.extensions.update(ambience.traces)
-    return event
+    return msgspec.structs.replace(event, hops=ambience.hops) if ambience.hops else event
 
 
 def _event_id(subscriber: str, source: str, ambience: Ambience, index: int | None) -> str:

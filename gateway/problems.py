@@ -88,13 +88,17 @@ class FieldError:
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """A refusal, complete but for its HTTP form."""
+    """A refusal, complete but for its HTTP form.
+
+    `ends_delivery` tells a deliverer that another attempt is of no use.
+    """
 
     code: Code
     detail: str
     errors: tuple[FieldError, ...] = ()
     allow: tuple[str, ...] = ()
     retry_after_s: int = RETRY_AFTER_S
+    ends_delivery: bool = False
 
     @property
     def status(self) -> int:
@@ -138,12 +142,14 @@ def problem_document(problem: Problem) -> dict[str, object]:
 
 
 def problem_headers(problem: Problem) -> dict[str, str]:
-    """Give the headers that RFC 9110 demands beside the status."""
+    """Give the headers that belong to a problem, most of them demanded by RFC 9110."""
     headers: dict[str, str] = {}
     if problem.code is Code.UNAUTHORIZED:
         headers["WWW-Authenticate"] = "Bearer"
     if problem.allow:
         headers["Allow"] = ", ".join(problem.allow)
+    if problem.ends_delivery:
+        headers["webhook-delivery"] = "abort-message"
     if problem.code in {Code.UNAVAILABLE, Code.UNKNOWN, Code.QUOTA_EXCEEDED}:
         headers["Retry-After"] = str(problem.retry_after_s)
     return headers

@@ -22,6 +22,7 @@ STRUCTURED_PREFIX = "application/cloudevents"
 NESTING_MAX = 64
 TARGET_HEADER = "hooklane_target"
 KIND_HEADER = "hooklane_kind"
+HOPS_HEADER = "hooklane_hops"
 SPECVERSION = "1.0"
 TRACE_NAMES = ("traceparent", "tracestate")
 _PLAIN_NAMES = frozenset({"content-type", *TRACE_NAMES})
@@ -39,6 +40,8 @@ _STRUCTURED_JSON = re.compile(
 _TOKENS = re.compile(rb'("[^"\\]*(?:\\.[^"\\]*)*")(\s*:)?|[\[{]|[\]}]', re.DOTALL)
 _TRACEPARENT = re.compile(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}(?:-[!-~]*)?")
 _TRACESTATE = re.compile(r"[\x20-\x7e]{1,512}")
+_HOPS = re.compile(r"\d{1,6}", re.ASCII)
+HOPS_UNREADABLE = 999_999
 _INTEGER = re.compile(r"-?\d{1,10}", re.ASCII)
 _INT32_MAX = 2**31 - 1
 _DOCUMENT = msgspec.json.Decoder(dict[str, msgspec.Raw])
@@ -77,7 +80,7 @@ def decode_event(
     for name in TRACE_NAMES:
         if name not in attributes and (text := trace_value(name, texts.get(name))) is not None:
             attributes[name] = text
-    return assemble_event(
+    event = assemble_event(
         attributes,
         data,
         subscriber=subscriber,
@@ -85,6 +88,15 @@ def decode_event(
         kind=texts.get(KIND_HEADER),
         data_bytes_max=data_bytes_max,
     )
+    hops = texts.get(HOPS_HEADER)
+    if hops is None or isinstance(event, Violation):
+        return event
+    return msgspec.structs.replace(event, hops=hops_of(hops))
+
+
+def hops_of(text: str) -> int:
+    """Read how often an event was delivered before; what cannot be read counts as often."""
+    return int(text) if _HOPS.fullmatch(text) is not None else HOPS_UNREADABLE
 
 
 def decode_document(
@@ -126,6 +138,8 @@ def attribute_headers(event: Event) -> list[tuple[str, bytes]]:
             headers.append((name, value.encode()))
     for name, value in event.extensions.items():
         headers.append((name if name in TRACE_NAMES else _PREFIX + name, value.encode()))
+    if event.hops:
+        headers.append((HOPS_HEADER, str(event.hops).encode()))
     return headers
 
 

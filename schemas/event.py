@@ -59,7 +59,8 @@ class Event(msgspec.Struct, frozen=True, kw_only=True):
     """One CloudEvent for one subscriber; `data` is byte for byte what the producer wrote.
 
     `extensions` never holds `subscriber`; `target` and `kind` are the internal headers
-    `hooklane_target` and `hooklane_kind` (test events, redrive, replay).
+    `hooklane_target` and `hooklane_kind` (test events, redrive, replay). `hops` counts how often
+    what it is made of was delivered by hooklane.
     """
 
     subscriber: str
@@ -74,6 +75,7 @@ class Event(msgspec.Struct, frozen=True, kw_only=True):
     data: bytes | None = None
     target: str | None = None
     kind: str | None = None
+    hops: int = 0
 
     @property
     def ordering_key(self) -> str | None:

@@ -17,6 +17,7 @@ from gateway.admission import (
     parse_idempotency_key,
 )
 from gateway.documents import JsonRefused, split_array
+from gateway.hops import HOPS_HEADER, parse_hops
 from gateway.ingest_rules import Accepted, IngestRules
 from gateway.intake import Intake, Place
 from gateway.metrics import GatewayMetrics
@@ -183,11 +184,16 @@ class EventHandlers:
         key = parse_idempotency_key(header_of(request, "Idempotency-Key"))
         if isinstance(key, Problem):
             raise RefusedError(key)
+        hops = parse_hops(header_of(request, HOPS_HEADER))
+        if isinstance(hops, Problem):
+            self._metrics.count(hops.code)
+            raise RefusedError(hops)
         return Ambience(
             now_ms=self._clock.now_ms(),
             fresh_event_id=self._fresh_event_id,
             idempotency_key=key,
             traces=traces_of(request),
+            hops=hops,
             data_bytes_max=self._limits.event_bytes_max,
         )
 

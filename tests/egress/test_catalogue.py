@@ -26,6 +26,7 @@ SPACE = "egress/test_namespace.py"
 ANSWERS = "egress/test_hostile_answers.py"
 ONE = "egress/test_one_sender.py"
 FLEET = "egress/test_fleet.py"
+ROUND = "egress/test_loops.py"
 LOOPS = "egress/conftest.py"
 
 TRICKS = (RULES, "test_every_trick_is_refused_for_its_reason")
@@ -74,7 +75,14 @@ ROWS: dict[str, tuple[str, list[tuple[str, str]]]] = {
         [(NAMES, "test_a_kept_connection_stays_with_the_address_that_was_judged")],
     ),
     "B117": ("two policies", [(REACH, "test_two_policies_share_no_connection")]),
-    "B118": ("this host itself", [(ANSWERS, "test_a_receiver_may_not_be_this_host")]),
+    "B118": (
+        "this host itself, and ways round",
+        [
+            (ANSWERS, "test_a_receiver_may_not_be_this_host"),
+            (ROUND, "test_an_event_passes_one_other_installation_and_no_more"),
+            (ROUND, "test_a_batch_that_goes_round_is_refused"),
+        ],
+    ),
     "B119": (
         "a second sender",
         [(ONE, "test_nothing_else_can_open_a_connection"), (ONE, "test_the_sender_is_made_once")],

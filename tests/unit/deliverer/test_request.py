@@ -93,6 +93,7 @@ def test_a_binary_request_carries_body_attributes_and_counters() -> None:
         "webhook-timestamp": "1614265330",
         "webhook-attempt": "3",
         "webhook-sequence": "42",
+        "webhook-hops": "1",
     }
     assert {name: fields.get(name) for name in expected} == expected
     assert not {"ce-subscriber", "delivery", "webhook-replay", "traceparent"} & fields.keys()
@@ -252,3 +253,14 @@ def test_no_record_can_add_a_line_to_the_head(headers: list[tuple[str, bytes]]) 
 def test_a_recipient_does_not_show_its_secrets() -> None:
     """It may end up in a log line or a traceback."""
     assert "hooks" not in repr(_recipient())
+
+
+@pytest.mark.parametrize(
+    ("counted", "line"),
+    [(b"1", b"2"), (b"41", b"42"), (b"junk", b"1000000"), (b"\xff", b"1000000")],
+)
+def test_each_delivery_counts_one_hop_more(counted: bytes, line: bytes) -> None:
+    """What cannot be read counts as often, since only a loop gains by hiding it."""
+    request = _build(_recipient(), headers=[*RECORD, ("hooklane_hops", counted)])
+
+    assert b"webhook-hops: " + line + b"\r\n" in request.head

@@ -10,6 +10,7 @@ from cloudevents.core.formats.json import JSONFormat
 from cloudevents.core.v1.event import CloudEvent
 
 from schemas.cloudevents import (
+    HOPS_UNREADABLE,
     _known_name_of,
     decode_document,
     decode_event,
@@ -369,3 +370,13 @@ def test_endless_header_names_are_not_remembered() -> None:
 
     assert isinstance(event, Violation)
     assert _known_name_of.cache_info().currsize - before <= len(BINARY)
+
+
+@pytest.mark.parametrize(("counted", "hops"), [(b"3", 3), (b"0", 0), (b"junk", HOPS_UNREADABLE)])
+def test_hops_go_through_every_topic_beside_the_attributes(counted: bytes, hops: int) -> None:
+    """They are no extension: receivers and filters never see them."""
+    event = _event(decode_event(b"acme", b"1", [*BINARY, ("hooklane_hops", counted)]))
+    _, headers = encode_event(event)
+
+    assert (event.hops, event.extensions) == (hops, {})
+    assert _event(decode_event(b"acme", b"1", headers)) == event
