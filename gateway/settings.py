@@ -39,10 +39,11 @@ class HttpSettings(Section):
         default=15.0, gt=0, le=300, description="Seconds an idle connection is kept open."
     )
     produce_deadline_s: float = Field(
-        default=5.0,
+        default=4.5,
         gt=0,
         le=60,
-        description="Seconds an admitted event may wait for Kafka; then 503.",
+        description="Seconds an admitted event may wait for Kafka; then 503. "
+        "The rest of the promised 5 s is for the way there and back.",
     )
 
 

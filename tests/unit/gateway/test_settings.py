@@ -29,7 +29,7 @@ def test_the_defaults_are_those_of_the_contract() -> None:
     http = settings.gateway
     assert (http.port, settings.admin.port) == (8080, 9101)
     assert (http.max_event_bytes, http.max_body_bytes) == (262_144, 8_388_608)
-    assert (http.body_timeout_s, http.keepalive_s, http.produce_deadline_s) == (10, 15, 5)
+    assert (http.body_timeout_s, http.keepalive_s, http.produce_deadline_s) == (10, 15, 4.5)
 
 
 @pytest.mark.parametrize(
