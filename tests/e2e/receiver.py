@@ -41,6 +41,8 @@ class Receiver:
     received: list[Delivery] = field(default_factory=list)
     secrets: dict[str, str] = field(default_factory=dict)
     answers: dict[str, Answer] = field(default_factory=dict)
+    delays_s: dict[str, float] = field(default_factory=dict)
+    """How long a path takes to answer; what arrived counts at once."""
     port: int = 0
     _changed: asyncio.Condition = field(default_factory=asyncio.Condition)
     _runner: web.AppRunner | None = None
@@ -98,6 +100,10 @@ class Receiver:
         async with self._changed:
             self.received.append(delivery)
             self._changed.notify_all()
+        if (delay_s := self.delays_s.get(path)) is not None:
+            answering = asyncio.Event()
+            asyncio.get_running_loop().call_later(delay_s, answering.set)
+            await answering.wait()
         if status == HANG_UP:
             assert request.transport is not None
             request.transport.abort()

@@ -83,10 +83,10 @@ class Stack:
     root_key: str = field(default_factory=lambda: secrets.token_urlsafe(32))
     gateway_port: int = field(default_factory=free_port)
     running: list[Service] = field(default_factory=list)
-    _session: aiohttp.ClientSession | None = None
-    _vault_key: str = field(
+    vault_key: str = field(
         default_factory=lambda: "k1:" + base64.b64encode(secrets.token_bytes(32)).decode()
     )
+    _session: aiohttp.ClientSession | None = None
 
     @property
     def environment(self) -> dict[str, str]:
@@ -101,7 +101,7 @@ class Stack:
             "HOOKLANE_GATEWAY__PORT": str(self.gateway_port),
             "HOOKLANE_ADMIN__HOST": "127.0.0.1",
             "HOOKLANE_AUTH__ROOT_KEY": self.root_key,
-            "HOOKLANE_VAULT__KEYS": self._vault_key,
+            "HOOKLANE_VAULT__KEYS": self.vault_key,
             "HOOKLANE_EGRESS__ALLOW_HTTP": "true",
             "HOOKLANE_EGRESS__ALLOW_CIDRS": "127.0.0.1/32",
             # Receivers here fail on purpose: a breaker that opens must not outlast the test.

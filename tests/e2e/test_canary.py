@@ -139,7 +139,7 @@ async def test_no_secret_shows_anywhere(stack: Stack, echo_port: int, collector:
         "HOOKLANE_ADMIN__TOKEN": canaries.plant("admin token"),
     }
     canaries.plant_as("root key", stack.root_key)
-    canaries.plant_as("vault key", stack._vault_key.partition(":")[2])
+    canaries.plant_as("vault key", stack.vault_key.partition(":")[2])
     token, query, header = (canaries.plant(p) for p in ("url path", "url query", "header value"))
     given = "whsec_" + base64.b64encode(secrets.token_bytes(32)).decode()
     canaries.plant_as("signing secret", given)

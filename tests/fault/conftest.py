@@ -1,7 +1,7 @@
-"""Fixtures of the long fault runs: a stack on a broker of its own, which the test may break."""
+"""Fixtures of the long fault runs: brokers that a test may break, and what it measures."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,8 +10,12 @@ import pytest
 from hooklane.embedded_kafka import EmbeddedKafka
 from tests.e2e.conftest import receiver, stack
 from tests.e2e.stack import Stack
+from tests.fault.cluster import NODES, Cluster
+from tests.fault.figures import Figures, Note
 
 __all__ = ["receiver", "stack"]
+
+FIGURES = pytest.StashKey[Figures]()
 
 
 @dataclass
@@ -32,3 +36,46 @@ async def breakable(
     await made.topics()
     yield BreakableStack(made, broker)
     await made.stop()
+
+
+@pytest.fixture(scope="module")
+def cluster() -> Iterator[Cluster]:
+    """Start three nodes that are controllers too; every test leaves all of them running."""
+    yield from _running(Cluster(controllers=NODES))
+
+
+@pytest.fixture
+def lean_cluster() -> Iterator[Cluster]:
+    """Start three nodes, the first of which alone is a controller."""
+    yield from _running(Cluster(controllers=1))
+
+
+def _running(made: Cluster) -> Iterator[Cluster]:
+    try:
+        made.start_all()
+        yield made
+    finally:
+        made.close()
+
+
+def replicated(cluster: Cluster, prefix: str, folder: Path) -> Stack:
+    """Make a stack whose topics are on all nodes of a cluster."""
+    factor = {"HOOKLANE_TOPICS__REPLICATION_FACTOR": str(NODES)}
+    return Stack(cluster.bootstrap_servers, prefix, folder, extra=factor)
+
+
+@pytest.fixture
+def note(request: pytest.FixtureRequest) -> Note:
+    """Give a function that keeps a figure until the end of the session."""
+    return Note(request.node.name, request.config.stash.setdefault(FIGURES, Figures()))
+
+
+def pytest_terminal_summary(
+    terminalreporter: pytest.TerminalReporter, config: pytest.Config
+) -> None:
+    """Print the figures of the session."""
+    figures = config.stash.get(FIGURES, Figures())
+    if figures.rows:
+        terminalreporter.section("measured")
+        for line in figures.lines():
+            terminalreporter.write_line(line)

@@ -7,6 +7,9 @@ from tests.e2e.receiver import Receiver, first_attempts
 from tests.e2e.stack import Stack
 from tests.fault.load import SUBSCRIBERS, Load
 
+Repeat = tuple[float, float]
+"""When a delivery was answered with 2xx, and when it came again nevertheless."""
+
 
 async def subscribe_all(stack: Stack, receiver: Receiver) -> None:
     """Give each subscriber one strict subscription at a path of its name."""
@@ -15,7 +18,7 @@ async def subscribe_all(stack: Stack, receiver: Receiver) -> None:
         receiver.secrets[name] = created["secret"]
 
 
-async def judge(stack: Stack, receiver: Receiver, load: Load, *, within_s: float) -> int:
+async def judge(stack: Stack, receiver: Receiver, load: Load, *, within_s: float) -> list[Repeat]:
     """Assert that nothing was lost, doubled in the log or reordered; give the repeats."""
     await receiver.until(
         lambda: all(
@@ -29,8 +32,22 @@ async def judge(stack: Stack, receiver: Receiver, load: Load, *, within_s: float
         for envelope in (header(record, "delivery") for record in deliveries)
     )
     assert set(pairs.values()) == {1}, "fan-out is exactly once"
+    found: list[Repeat] = []
     for name in SUBSCRIBERS:
         arrived = first_attempts(receiver.at(name))
         assert arrived == load.accepted[name], "every event, once in order"
         assert all(delivery.verified for delivery in receiver.at(name))
-    return len(receiver.received) - load.count
+        found += repeats_at(receiver, name)
+    return found
+
+
+def repeats_at(receiver: Receiver, path: str) -> list[Repeat]:
+    """List what came again at a path after it had been answered with 2xx."""
+    answered: dict[str, float] = {}
+    found = []
+    for delivery in receiver.at(path):
+        if delivery.webhook_id in answered:
+            found.append((answered[delivery.webhook_id], delivery.arrived_s))
+        elif delivery.is_accepted:
+            answered[delivery.webhook_id] = delivery.arrived_s
+    return found
