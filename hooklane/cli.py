@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import click
 
-from hooklane import cli_api, cli_checks, surroundings
+from hooklane import cli_api, cli_checks, cli_vault, surroundings
 from hooklane.ending import ends, output_option
 from hooklane.exits import FAILURE, CommandFailed
 from hooklane.output import Form
@@ -119,5 +119,6 @@ for command in (
     cli_api.keys,
     cli_checks.check_producer,
     cli_checks.verify,
+    cli_vault.vault,
 ):
     commands.add_command(command)

@@ -52,14 +52,18 @@ class World:
         return topic_name(self.prefix, suffix)
 
     def settings(
-        self, *, breaker: BreakerSettings | None = None, **limits: object
+        self,
+        *,
+        breaker: BreakerSettings | None = None,
+        vault_keys: str = VAULT_KEY,
+        **limits: object,
     ) -> DelivererSettings:
         """Return the settings of a deliverer on these topics."""
         return DelivererSettings(
             kafka=self.kafka,
             topics=TopicsSettings(prefix=self.prefix, partitions=PARTITIONS, replication_factor=1),
             admin=AdminSettings(host="127.0.0.1", port=0),
-            vault=VaultSettings.model_validate({"keys": VAULT_KEY}),
+            vault=VaultSettings.model_validate({"keys": vault_keys}),
             egress=EgressSettings(allow_http=True, allow_cidrs=("127.0.0.1/32",)),
             deliverer=DeliveryLimits.model_validate(limits),
             breaker=breaker or BreakerSettings(),
@@ -90,11 +94,19 @@ class World:
             await kafka.retire(maker)
 
     async def subscribe(
-        self, subscriber: str, subscription: str, url: str, **fields: object
+        self,
+        subscriber: str,
+        subscription: str,
+        url: str,
+        *,
+        vault: Vault | None = None,
+        **fields: object,
     ) -> None:
         """Write a subscription with a sealed endpoint into the registry."""
         key = registry_key(subscriber, "subscription", subscription)
-        sealed = self._vault.seal(encode_sealed(SealedFields(url=url, secret=SECRET)), aad=key)
+        sealed = (vault or self._vault).seal(
+            encode_sealed(SealedFields(url=url, secret=SECRET)), aad=key
+        )
         document = {
             "id": subscription,
             "subscriber": subscriber,
@@ -167,10 +179,15 @@ class World:
 
     @asynccontextmanager
     async def running(
-        self, *, drain_s: float = 10, breaker: BreakerSettings | None = None, **limits: object
+        self,
+        *,
+        drain_s: float = 10,
+        breaker: BreakerSettings | None = None,
+        vault_keys: str = VAULT_KEY,
+        **limits: object,
     ) -> AsyncIterator[None]:
         """Run a deliverer in this process; leave by a clean shutdown."""
-        settings = self.settings(breaker=breaker, **limits)
+        settings = self.settings(breaker=breaker, vault_keys=vault_keys, **limits)
         components: Sequence[Component] = await build(settings)
         started: list[Component] = []
         try:

@@ -375,6 +375,7 @@ def test_a_record_that_nobody_can_open_says_so() -> None:
     shown = view(current(created()).record, None)
 
     assert (shown["status_reason"], shown["url"], shown["headers"]) == ("vault", None, {})
+    assert shown["status"] == "paused"
 
 
 def test_the_secret_is_shown_with_the_one_that_still_signs() -> None:
