@@ -123,7 +123,7 @@ async def inspect(admin: TopicAdmin, plans: Iterable[TopicPlanLike]) -> list[Dif
     # Asks for all topics: naming one in a metadata request makes a lenient broker create it.
     layouts = {str(t["topic"]): t for t in await _ask(admin.describe_topics(None))}
     present = [plan.name for plan in wanted if plan.name in layouts]
-    configs = await _configs(admin, present)
+    configs = await read_settings(admin, present)
     differences: list[Difference] = []
     for plan in wanted:
         layout = layouts.get(plan.name)
@@ -226,7 +226,13 @@ async def _ask(request: Awaitable[T]) -> T:
         raise KafkaUnavailable("the cluster has no controller now") from error
 
 
-async def _configs(admin: TopicAdmin, names: Sequence[str]) -> dict[str, dict[str, str | None]]:
+async def read_settings(
+    admin: TopicAdmin, names: Sequence[str]
+) -> dict[str, dict[str, str | None]]:
+    """Return the settings of existing topics by name, as Kafka spells them.
+
+    Raises KafkaUnavailable when asking again may help, else TopicRefused.
+    """
     if not names:
         return {}
     resources = [ConfigResource(ConfigResourceType.TOPIC, name) for name in names]

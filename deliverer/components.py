@@ -90,6 +90,11 @@ class Membership:
         """Return what can be seen of their lanes."""
         return [view for worker in self.workers() if (view := worker.view) is not None]
 
+    def owned(self) -> dict[int, MachineView]:
+        """Return the same by partition."""
+        workers = ((p, w.view) for p, w in self._workers.items() if not w.is_dead)
+        return {partition: view for partition, view in workers if view is not None}
+
     def are_running(self, partitions: int) -> bool | str:
         """Return whether every partition of `partitions` that is ours is worked on."""
         running = {p for p, w in self._workers.items() if not w.is_dead and w.view is not None}

@@ -1,6 +1,6 @@
 """The composition root of the deliverer: which parts there are, and who knows whom."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final, NamedTuple
 
 from prometheus_client import CollectorRegistry
@@ -19,6 +19,7 @@ from chassis.tracing import make_tracing
 from chassis.vault import Vault
 from deliverer.attempts import Attempter
 from deliverer.components import Membership, RegistryReader, Sending
+from deliverer.debug import descriptions
 from deliverer.delays import DelayReader
 from deliverer.descriptors import Descriptors, fit, raise_limit
 from deliverer.disabling import Disabler
@@ -27,11 +28,13 @@ from deliverer.fate import SharedFate
 from deliverer.fate_alarm import FateAlarm
 from deliverer.host_alarm import HostAlarm
 from deliverer.hosts import HostSlots, host_cap
-from deliverer.metrics import DelivererMetrics
+from deliverer.metrics import TIER_NAMES, DelivererMetrics
 from deliverer.parts import Parts
 from deliverer.policy.items import Limits
+from deliverer.policy.view import MachineView
 from deliverer.records import TopicNames
 from deliverer.registry import Registry
+from deliverer.retention import KafkaSafeOffsets, RetentionWatch
 from deliverer.sampling import Sampler
 from deliverer.sender.sender import HttpSender
 from deliverer.settings import DelivererSettings
@@ -102,6 +105,15 @@ async def build(settings: DelivererSettings) -> Sequence[Component]:
     gate = _gate(settings, clock, instruments)
     admin = _admin(settings, instruments, reading.table, membership)
     admin.add_checks(gate.checks())
+    admin.add_debug(
+        descriptions(
+            membership.workers,
+            slots=slots,
+            sender=sender,
+            table=reading.table,
+            is_joined=lambda: membership.ownership.is_joined,
+        )
+    )
     return [
         admin,
         LoopLag(instruments, clock=clock),
@@ -118,6 +130,7 @@ async def build(settings: DelivererSettings) -> Sequence[Component]:
             lag_records=membership.ownership.lag_records,
             table=reading.table,
         ),
+        _retention_watch(settings, names, instruments, owned=membership.owned, clock=clock),
         membership,
     ]
 
@@ -228,6 +241,31 @@ def _reading(settings: DelivererSettings, names: TopicNames, clock: Clock) -> _R
     )
     disabler = Disabler(table, writer, clock=clock, log=logs.get("disabling"))
     return _Reading(table, writer, registry, disabler)
+
+
+def _retention_watch(
+    settings: DelivererSettings,
+    names: TopicNames,
+    instruments: CollectorRegistry,
+    *,
+    owned: Callable[[], Mapping[int, MachineView]],
+    clock: Clock,
+) -> RetentionWatch:
+    logs_kept = (names.deliveries, *names.tiers)
+    client_id = f"{CLIENT_ID}-retention"
+    return RetentionWatch(
+        KafkaSafeOffsets(
+            lambda: kafka.consumer(settings.kafka, client_id=client_id),
+            lambda: kafka.admin(settings.kafka, client_id=client_id),
+            topics=logs_kept,
+        ),
+        instruments,
+        topics=logs_kept,
+        labels=("deliveries", *TIER_NAMES),
+        owned=owned,
+        clock=clock,
+        log=logs.get("retention"),
+    )
 
 
 def _state_reader(settings: DelivererSettings, names: TopicNames) -> StateReader:

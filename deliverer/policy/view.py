@@ -1,5 +1,6 @@
 """What an operator sees of a partition: gauges and the numbers of a log line."""
 
+from deliverer.policy.inspection import Row, lanes_of, seats_of
 from deliverer.policy.partition import Partition
 
 
@@ -45,6 +46,29 @@ class MachineView:
         for _, _, parked in self._state.waiting.values():
             found[parked.tier].append(parked.due_at)
         return [(len(times), min(times, default=None)) for times in found]
+
+    @property
+    def low_mark(self) -> int:
+        """Return the committed low mark of `deliveries`."""
+        return self._state.window.low
+
+    def tier_marks(self) -> list[int]:
+        """Return the lowest unsettled offset of each delay topic."""
+        return [window.mark for window in self._state.tiers.windows]
+
+    def lanes_below(self, offset: int) -> list[tuple[int, str]]:
+        """List the lanes with something unfinished below an offset, as (low, key)."""
+        head = self._state.window.position
+        lows = ((lane.low(head), key) for key, lane in self._state.lanes.items())
+        return [(low, key) for low, key in lows if low < min(offset, head)]
+
+    def lanes(self, subscription: str | None, items_max: int) -> list[Row]:
+        """List a subscription's lanes, else those that are not simply live."""
+        return lanes_of(self._state, subscription, items_max)
+
+    def seats(self, subscription: str | None, items_max: int) -> list[Row]:
+        """List a subscription's state, else those whose breaker is open."""
+        return seats_of(self._state, subscription, items_max)
 
     def describe(self) -> dict[str, int]:
         """Return the numbers a log line about this partition needs."""

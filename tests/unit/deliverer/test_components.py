@@ -85,6 +85,7 @@ async def test_dead_workers_are_not_drained() -> None:
     await asyncio.sleep(0)
     assert component.workers() == [bench.worker]
     assert [view.lanes_by_state()["live"] for view in component.views()] == [0]
+    assert list(component.owned()) == [0]
 
     await bench.close()
 
