@@ -42,9 +42,11 @@ def _hand(p: Partition, lane: Lane, delivery: Delivery, now: int) -> None:
     seat = p.seats[lane.subscription]
     if p.limits.sweep:
         if lane.cur is not None:
+            lane.behind += 1
             return
         if lane.held is not None or not accepts(seat, lane, now) or not has_room(p, lane):
             lag(p, lane, delivery.sequence, accepted_at=delivery.accepted_at)
+            lane.behind += 1
             return
         p.lows.push(delivery.sequence, lane)
     lane.queue.append(delivery)
@@ -91,7 +93,7 @@ def registry_changed(p: Partition, subscription: str, now: int) -> None:
     policy = p.subscriptions.policy(subscription)
     if policy is None:
         for lane in list(seat.lanes.values()):
-            p.counts.dropped_deleted += len(lane.queue) + len(lane.due or ())
+            p.counts.dropped_deleted += lane.unstarted
             p.drop_lane(seat, lane)
         p.seats.pop(subscription, None)
         failing.forget(p, seat)
@@ -99,7 +101,7 @@ def registry_changed(p: Partition, subscription: str, now: int) -> None:
     _adopt(p, seat, policy, now)
     for lane in list(seat.lanes.values()):
         if seat.is_dead(lane.epoch):
-            p.counts.dropped_disabled += len(lane.queue) + len(lane.due or ())
+            p.counts.dropped_disabled += lane.unstarted
             p.drop_lane(seat, lane)
     if policy.lane_epoch > seat.stopped_epoch:
         seat.stopped_epoch = NEVER_STOPPED

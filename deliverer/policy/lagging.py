@@ -66,12 +66,13 @@ def give_back(p: Partition, lane: Lane, *, keep: int = 0) -> None:
     while len(queue) > keep:
         last = queue.pop()
         p.buffered_bytes -= last.size
+        lane.behind += 1
     lag(p, lane, last.sequence, accepted_at=last.accepted_at)
 
 
 def revive(p: Partition, lane: Lane) -> None:
     """Make a lane live again: nothing of it lies between its cursor and the head (S2)."""
-    lane.cur = None
+    lane.cur, lane.behind = None, 0
     p.sweep.forget(lane)
     p.touched[lane.key] = lane
 

@@ -86,11 +86,13 @@ class Lane:
     was settled since. `since` is when the lane stopped being simply live. `cur` = the next offset
     to read for a lane that lags, None = live; `cur_at` when the delivery there was accepted (0 =
     unknown); `left_pass` the last pass of the sweep that left it behind, `is_hungry` that it did so
-    with a full queue. `done` (mode none only)
+    with a full queue. `behind` counts the deliveries known to lie between cursor and head (what a
+    takeover finds there is not known). `done` (mode none only)
     are settled offsets above the low, for a successor that reads them again.
     """
 
     __slots__ = (
+        "behind",
         "cur",
         "cur_at",
         "done",
@@ -134,6 +136,7 @@ class Lane:
         self.done: Window | None = None
         self.left_pass = -1
         self.is_hungry = False
+        self.behind = 0
         self.moved = False
         self.is_watched = False
 
@@ -157,6 +160,11 @@ class Lane:
         if not self.queue:
             return False
         return not self.is_strict or self.phase is Phase.FREE or self.phase is Phase.SETTLING
+
+    @property
+    def unstarted(self) -> int:
+        """How many deliveries are known to wait, the held head apart."""
+        return len(self.queue) + len(self.due or ()) + self.behind
 
     @property
     def is_idle(self) -> bool:

@@ -129,6 +129,7 @@ def _meet(p: Partition, lane: Lane, delivery: Delivery, now: int) -> None:
         return
     sweep.joined[lane] = None
     sweep.vain -= 1
+    lane.behind = max(0, lane.behind - 1)
     lane.queue.append(delivery)
     p.buffered_bytes += delivery.size
     lane.cur, lane.cur_at = offset + 1, UNKNOWN_AGE

@@ -15,6 +15,7 @@ from tests.unit.deliverer.policy.build import (
     feed,
     machine,
     outputs,
+    read_back,
     report,
     start,
     state,
@@ -184,3 +185,36 @@ def test_only_what_its_receiver_does_not_hold_up_counts_as_our_delay() -> None:
     assert [one.is_unhindered for one in (first, behind, busy, beyond, later)] == [
         True, False, True, False, False,
     ]  # fmt: skip
+
+
+def test_what_lies_behind_a_cursor_is_dropped_and_counted() -> None:
+    """Whether it was passed over by the reader of the log or given back to it."""
+    registry = Registry(s=msgspec.structs.replace(STRICT, status="paused"))
+    made = machine(registry, limits=Limits(sweep=True))
+    feed(made, *(delivery(i) for i in range(3)))
+    registry["s"] = DISABLED
+
+    made.registry_changed("s", NOW)
+
+    assert made.counts.dropped_disabled == 3
+
+
+def test_a_delivery_is_dropped_once_wherever_it_went() -> None:
+    """One was sent, one waits in a delay topic, one in a queue, one behind the cursor."""
+    registry = Registry(s=msgspec.structs.replace(STRICT, status="paused"), t=STRICT)
+    limits = Limits(sweep=True, lane_queue=2, lane_queue_max=2)
+    made = machine(registry, limits=limits)
+    log = [delivery(i) for i in range(4)]
+    feed(made, *log)
+    registry["s"] = STRICT
+    made.registry_changed("s", NOW)
+    made.read_sweep(log, start=made.sweep_target(NOW) or 0, end=4, now=NOW)
+    end(made, start(made))  # 1 is queued, 2 and 3 lie behind the cursor
+    park = failing(made)  # now 2 and 3 are all behind it, 1 waits in a delay topic
+    del registry["s"]
+
+    made.registry_changed("s", NOW)
+    read_back(made, park)
+    made.wake(park.due_at)
+
+    assert made.counts.dropped_deleted == 3
