@@ -3,7 +3,7 @@
 `/livez` says only that the event loop turns: Kafka is never part of it, a broker outage must not
 cause a restart storm. `/readyz` runs the named checks of the service; owning no partition is ready
 (a standby). `/metrics` is rendered in slices and kept for a second, so that scrapes cannot stop the
-loop. Not for the API of a service.
+loop. With a token there is more: `chassis.debug`. Not for the API of a service.
 """
 
 from collections.abc import Callable, Mapping
@@ -12,7 +12,9 @@ import orjson
 from aiohttp import web
 from prometheus_client import CollectorRegistry
 
+from chassis import logs
 from chassis.clock import Clock, SystemClock
+from chassis.debug import DebugPages, Describe
 from chassis.exposition import MetricsPages
 from chassis.refusal import StartRefused
 from chassis.settings import AdminSettings
@@ -39,6 +41,7 @@ class AdminServer:
         self._checks = dict(checks)
         self._registry = registry
         self._pages = MetricsPages(registry, clock or SystemClock())
+        self._debug = _debug_pages(settings, clock or SystemClock())
         self._state = _STARTING
         self._runner: web.AppRunner | None = None
 
@@ -63,6 +66,11 @@ class AdminServer:
     def add_checks(self, checks: Mapping[str, Check]) -> None:
         """Name more conditions of readiness."""
         self._checks.update(checks)
+
+    def add_debug(self, parts: Mapping[str, Describe]) -> None:
+        """Show more on `/debug`, if there is one."""
+        if self._debug is not None:
+            self._debug.add(parts)
 
     def set_ready(self, is_ready: bool) -> None:
         """Switch readiness as a whole: on when all has started, off before the drain."""
@@ -89,6 +97,8 @@ class AdminServer:
 
     async def stop(self) -> None:
         """Close the listener."""
+        if self._debug is not None:
+            self._debug.close()
         runner, self._runner = self._runner, None
         if runner is not None:
             await runner.cleanup()
@@ -98,6 +108,8 @@ class AdminServer:
         app.router.add_get("/livez", self._livez)
         app.router.add_get("/readyz", self._readyz)
         app.router.add_get("/metrics", self._metrics)
+        if self._debug is not None:
+            app.router.add_routes(self._debug.routes())
         return app
 
     async def _livez(self, _request: web.Request) -> web.Response:
@@ -119,6 +131,13 @@ class AdminServer:
         response = web.Response(body=body, headers={"Content-Type": content_type})
         response.enable_compression()
         return response
+
+
+def _debug_pages(settings: AdminSettings, clock: Clock) -> DebugPages | None:
+    if settings.token is None:
+        return None
+    token = settings.token.get_secret_value()
+    return DebugPages(token, levels=logs.LEVELS_NOW, clock=clock, log=logs.get("admin"))
 
 
 def _run(check: Check) -> bool | str:

@@ -21,12 +21,15 @@ import structlog
 from structlog.typing import EventDict, FilteringBoundLogger, Processor, WrappedLogger
 
 from chassis.clock import Clock, SystemClock
+from chassis.log_levels import LEVELS, LogLevels
 from chassis.settings import LogSettings
 
 TEXT_CHARS_MAX = 2048
 ITEMS_MAX = 50
 REDACTED = "[redacted]"
-_LEVELS = {"debug": 10, "info": 20, "warning": 30, "error": 40}
+LEVELS_NOW = LogLevels()
+"""What this process writes now; `/log-level` changes it."""
+
 _SECRET_NAMES = re.compile(
     r"(?:^|_)(?:secrets?|passwords?|authorization|tokens?|api_key|root_key|signature|"
     r"body|payload|data|headers?|cookie|response)$"
@@ -46,6 +49,7 @@ def configure(
 ) -> None:
     """Set up structlog and the standard library for this process; call once, before logging."""
     out = stream or sys.stdout.buffer
+    LEVELS_NOW.settle(settings.level)
     structlog.configure(
         processors=[
             structlog.contextvars.merge_contextvars,
@@ -55,7 +59,7 @@ def configure(
             _redact,
             *_render(settings),
         ],
-        wrapper_class=structlog.make_filtering_bound_logger(_LEVELS[settings.level]),
+        wrapper_class=LeveledLogger,
         logger_factory=structlog.BytesLoggerFactory(file=out),
         cache_logger_on_first_use=stream is None,  # a test may configure again
     )
@@ -70,6 +74,37 @@ def configure(
 def get(component: str) -> FilteringBoundLogger:
     """Return a logger bound to the part of the service that speaks."""
     return cast(FilteringBoundLogger, structlog.get_logger(component=component))
+
+
+class LeveledLogger(structlog.make_filtering_bound_logger(0)):  # type: ignore[misc]  # made at run time
+    """Ask `LEVELS_NOW` before each line, by the part that speaks.
+
+    structlog's own filter is compiled for one level. A line below it costs a look-up and no more.
+    """
+
+    def debug(self, event: str, *args: object, **fields: object) -> None:
+        """Write a line that is wanted while looking for something."""
+        if LEVELS_NOW.lowest(self._context.get("component")) <= logging.DEBUG:
+            super().debug(event, *args, **fields)
+
+    def info(self, event: str, *args: object, **fields: object) -> None:
+        """Write a line about what happens."""
+        if LEVELS_NOW.lowest(self._context.get("component")) <= logging.INFO:
+            super().info(event, *args, **fields)
+
+    def warning(self, event: str, *args: object, **fields: object) -> None:
+        """Write a line about what should not be so."""
+        if LEVELS_NOW.lowest(self._context.get("component")) <= logging.WARNING:
+            super().warning(event, *args, **fields)
+
+    def log(self, level: int, event: str, *args: object, **fields: object) -> None:
+        """Write a line of a level that is known only now."""
+        if LEVELS_NOW.lowest(self._context.get("component")) <= level:
+            super().log(level, event, *args, **fields)
+
+    def is_enabled_for(self, level: int) -> bool:
+        """Tell whether a line of a level would be written."""
+        return LEVELS_NOW.lowest(self._context.get("component")) <= level
 
 
 class _Stamp:
@@ -90,7 +125,7 @@ class _ToStructlog(logging.Handler):
     """Hand records of the standard library on, so that every line has one shape."""
 
     def emit(self, record: logging.LogRecord) -> None:
-        level = max((n for n in _LEVELS.values() if n <= record.levelno), default=10)
+        level = max((n for n in LEVELS.values() if n <= record.levelno), default=10)
         structlog.get_logger(component=record.name).log(
             level, "library.log", message=record.getMessage(), exc_info=record.exc_info
         )

@@ -38,8 +38,6 @@ class Attempter:
         self._clock = clock
         self._metrics = metrics
         self._log = log
-        # A success costs microseconds; not to build a line that nobody sees is part of that.
-        self._logs_successes = log.is_enabled_for(logging.DEBUG)
 
     def make(
         self, attempt: Attempt, endpoints: PartitionEndpoints
@@ -134,7 +132,8 @@ class Attempter:
                 metrics.own_delay.observe(delay_ms / 1000)
         if result.outcome is Outcome.DELIVERED:
             metrics.end_to_end.observe(max(0, finished_at - delivery.accepted_at) / 1000)
-            if self._logs_successes:
+            # A success costs microseconds; not to build a line that nobody sees is part of that.
+            if self._log.is_enabled_for(logging.DEBUG):
                 self._log.debug("attempt.delivered", **_fields(attempt, result))
         else:
             self._log.info("attempt.failed", **_fields(attempt, result))

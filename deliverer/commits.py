@@ -53,6 +53,14 @@ class Commits:
         self._task: asyncio.Task[Committed | Lost] | None = None
         self.is_in_doubt = False
 
+    def describe(self, now_s: float) -> dict[str, object]:
+        """Return what `/debug` shows of the ticks."""
+        return {
+            "is_open": self.is_open,
+            "is_in_doubt": self.is_in_doubt,
+            "last_began_s_ago": round(now_s - self._began_at, 2),
+        }
+
     @property
     def is_open(self) -> bool:
         """Tell whether a tick is under way."""

@@ -172,6 +172,28 @@ class PartitionWorker:
             self._poke()
 
     @property
+    def partition(self) -> int:
+        """Return its number."""
+        return self._partition
+
+    def describe(self) -> dict[str, object]:
+        """Return what `/debug` shows of it."""
+        life = self._life
+        row: dict[str, object] = {"partition": self._partition, "is_running": life is not None}
+        if life is not None:
+            now_s = self._parts.clock.monotonic()
+            view = life.machine.view
+            row |= view.describe() | {
+                "lane_states": view.lanes_by_state(),
+                "breakers": view.breakers_by_state(),
+                "is_lease_fresh": life.lease.is_fresh(now_s),
+                "tick_state": life.commits.describe(now_s),
+                "is_drained": self._is_drained,
+                "may_start": self._may_start,
+            }
+        return row
+
+    @property
     def view(self) -> MachineView | None:
         """Look at the lanes, for the gauges."""
         return None if self._life is None else self._life.machine.view

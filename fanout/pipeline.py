@@ -83,6 +83,22 @@ class PartitionFanout:
         """Whether a successor is wanted as soon as the group confirms us: always (F1)."""
         return True
 
+    def describe(self) -> dict[str, object]:
+        """Return what `/debug` shows of it."""
+        return {
+            "partition": self._place.partition,
+            "is_running": self.is_running,
+            "position": self._position,
+            "planned_to": self._planned_to,
+            "committed": self._committed,
+            "registry_position": self._parts.registry.position(self._place.partition),
+            "queued": len(self._queue),
+            "queued_bytes": self._queue_bytes,
+            "drafted": self._draft.events,
+            "is_committing": self._commit is not None,
+            "is_draining": self._is_draining,
+        }
+
     @property
     def is_running(self) -> bool:
         """Whether the takeover ended and nothing went wrong since."""

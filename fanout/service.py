@@ -8,6 +8,7 @@ from prometheus_client import CollectorRegistry
 from chassis import kafka, logs
 from chassis.admin import AdminServer
 from chassis.clock import Clock, SystemClock
+from chassis.debug import Describe
 from chassis.lifecycle import Component, command
 from chassis.metrics import LoopLag, make_registry
 from chassis.ownership import Ownership, OwnershipHooks
@@ -116,6 +117,21 @@ class Actors:
         actor = self._latest[partition] = PartitionFanout(place, parts, limits=settings.fanout)
         return actor
 
+    def descriptions(self) -> Mapping[str, Describe]:
+        """Return what `/debug` shows."""
+        return {
+            "group": lambda _: {"is_joined": self.ownership.is_joined},
+            "registry": lambda _: {
+                "is_caught_up": self.table.is_caught_up,
+                "records": self.table.records,
+            },
+            "partitions": lambda asked: [
+                actor.describe()
+                for partition, actor in sorted(self._latest.items())
+                if self.ownership.is_assigned(partition)
+            ][: asked.items_max],
+        }
+
     def committed(self) -> Mapping[int, int]:
         """Return the committed offset of each partition that runs here."""
         latest = list(self._latest.items())  # a scrape asks from a thread of its own
@@ -161,6 +177,7 @@ def build(settings: FanoutSettings) -> Sequence[Component]:
     )
     admin = _admin(settings, instruments, actors)
     admin.add_checks(gate.checks())
+    admin.add_debug(actors.descriptions())
     return [
         admin,
         LoopLag(instruments, clock=clock),

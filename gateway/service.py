@@ -1,7 +1,7 @@
 """The composition root of the gateway: which parts there are, and who knows whom."""
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
 import uuid_utils
@@ -11,6 +11,7 @@ from structlog.typing import FilteringBoundLogger
 from chassis import logs
 from chassis.admin import AdminServer
 from chassis.clock import Clock, SystemClock
+from chassis.debug import Describe
 from chassis.lifecycle import Component, command
 from chassis.metrics import LoopLag, make_registry
 from chassis.preconditions import Preconditions
@@ -77,8 +78,9 @@ def build(settings: GatewaySettings) -> Sequence[Component]:
             settings.tracing, service=_CLIENT_ID, instruments=instruments, log=log
         ),
     )
+    bounds = _bounds(settings)
     app = make_app(
-        handlers_of(ports, _bounds(settings), metrics),
+        handlers_of(ports, bounds, metrics),
         access=access_of(ports, settings.auth.root_key.get_secret_value()),
         metrics=metrics,
         clock=clock,
@@ -95,6 +97,7 @@ def build(settings: GatewaySettings) -> Sequence[Component]:
     )
     admin = _admin(settings, instruments, table, publisher)
     admin.add_checks(gate.checks())
+    admin.add_debug(_descriptions(bounds.intake, table, publisher))
     http = settings.gateway
     return [
         admin,
@@ -206,6 +209,17 @@ def _bounds(settings: GatewaySettings) -> Bounds:
         limits=EventLimits(http.max_event_bytes, http.max_body_bytes, http.body_timeout_s),
         intake=Intake(http.max_requests, http.max_request_bytes_in_flight),
     )
+
+
+def _descriptions(
+    intake: Intake, table: Table[Row], publisher: BatchingPublisher
+) -> Mapping[str, Describe]:
+    """Say what `/debug` shows."""
+    return {
+        "intake": lambda _: {"requests": intake.requests, "bytes_held": intake.bytes_held},
+        "producer": lambda _: {"is_connected": publisher.is_healthy},
+        "registry": lambda _: {"is_caught_up": table.is_caught_up, "records": table.records},
+    }
 
 
 def _admin(

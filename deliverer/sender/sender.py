@@ -133,6 +133,11 @@ class HttpSender:
         end = await self._exchange(opened, request, deadline, permit, is_reused=False)
         return self._result(end, started, is_reused=False)
 
+    @property
+    def idle_connections(self) -> int:
+        """Return how many connections wait for their next request."""
+        return len(self._pool)
+
     async def close(self) -> None:
         """Close idle connections and look-ups; running attempts are the callers' to cancel."""
         self._pool.close()
