@@ -106,6 +106,19 @@ async def _metrics(stack: Stack, services: list[Service]) -> str:
     return "\n".join(texts)
 
 
+async def _debug(stack: Stack, services: list[Service], token: str) -> bytes:
+    """Give what the admin ports show to whoever has the token."""
+    texts = []
+    for service in services:
+        for page in ("debug?limit=500", "debug/tasks", "log-level"):
+            url = f"http://127.0.0.1:{service.admin_port}/{page}"
+            headers = {"Authorization": f"Bearer {token}"}
+            async with stack.session.get(url, headers=headers) as answer:
+                assert answer.status == 200
+                texts.append(await answer.read())
+    return b"\n".join(texts)
+
+
 async def _topics(stack: Stack) -> dict[str, bytes]:
     """Give every byte of every topic of the stack, by topic."""
     names = [topic.name for topic in plan(stack.prefix, stack.partitions, 1)]
@@ -133,10 +146,11 @@ async def test_no_secret_shows_anywhere(stack: Stack, echo_port: int, collector:
     """Planted in keys, URLs, headers, secrets and data; nothing but the data's topics has them."""
     canaries = Canaries()
     collecting_key = canaries.plant("header of the collector")
+    admin_token = canaries.plant("admin token")
     stack.extra |= {
         "HOOKLANE_TRACING__ENDPOINT": collector.endpoint,
         "HOOKLANE_TRACING__HEADERS": f"x-key={collecting_key}",
-        "HOOKLANE_ADMIN__TOKEN": canaries.plant("admin token"),
+        "HOOKLANE_ADMIN__TOKEN": admin_token,
     }
     canaries.plant_as("root key", stack.root_key)
     canaries.plant_as("vault key", stack.vault_key.partition(":")[2])
@@ -174,6 +188,7 @@ async def test_no_secret_shows_anywhere(stack: Stack, echo_port: int, collector:
     await stack.api("DELETE", path)
     shown = await asyncio.gather(*(stack.command(name, "--check-config") for name in SERVICES))
     metrics = await _metrics(stack, services)
+    debug = await _debug(stack, services, admin_token)
     topics = await _topics(stack)
     await stack.stop()
     logs = b"\n".join(service.log.read_bytes() for service in services)
@@ -188,6 +203,8 @@ async def test_no_secret_shows_anywhere(stack: Stack, echo_port: int, collector:
     assert canaries.found_in(topics["attempts"]) == []
     assert canaries.found_in(logs) == []
     assert canaries.found_in(metrics.encode()) == []
+    assert b'"lanes"' in debug
+    assert canaries.found_in(debug) == []
     assert collector.named("POST")
     assert canaries.found_in(b"\n".join(collector.raw)) == []
     assert canaries.found_in(str(shown).encode()) == []
