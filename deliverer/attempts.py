@@ -125,6 +125,8 @@ class Attempter:
         metrics.duration[result.outcome].observe(result.duration_ms / 1000)
         if result.blocked_reason is not None:
             metrics.blocked[result.blocked_reason].inc()
+        if attempt.due_at is not None:
+            metrics.retry_lateness.observe(max(0, started_at - attempt.due_at) / 1000)
         if attempt.number == 1 and attempt.source is None:
             delay_ms = max(0, started_at - delivery.accepted_at)
             metrics.first_attempt_delay.observe(delay_ms / 1000)

@@ -108,6 +108,12 @@ class DelivererMetrics:
             registry, "hooklane_retry_scheduled", "Deliveries appended to a delay topic.",
             label="tier", values=TIER_NAMES,
         )  # fmt: skip
+        self.retry_lateness = Histogram(
+            "hooklane_retry_lateness_seconds",
+            "From the time a retry was due to its start.",
+            buckets=DELAY_BUCKETS_S,
+            registry=registry,
+        )
         self.dead_letters = _children(
             registry, "hooklane_dead_letters", "Deliveries given up, written to the dead letters.",
             label="reason", values=tuple(DeadLetterReason),

@@ -59,6 +59,7 @@ class Parked(msgspec.Struct, eq=False, gc=False):
 class Attempt(msgspec.Struct, eq=False, gc=False):
     """An attempt to make now; `source` is (tier, offset) when it came from a delay topic.
 
+    `due_at`: when it was due, None of one that did not come from there.
     `is_suspect`: the last attempt of its subscription failed, so it takes a suspect's slot. `host`
     is where it takes a place, None when that is unknown.
     """
@@ -72,6 +73,7 @@ class Attempt(msgspec.Struct, eq=False, gc=False):
     last_attempt_at: int | None = None
     is_suspect: bool = False
     host: str | None = None
+    due_at: int | None = None
 
 
 class AttemptReport(msgspec.Struct, kw_only=True, gc=False):

@@ -165,6 +165,7 @@ def _attempt_of(parked: Parked) -> Attempt:
         parked.last_outcome,
         parked.last_status,
         parked.last_attempt_at,
+        due_at=parked.due_at,
     )
 
 

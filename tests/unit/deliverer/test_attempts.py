@@ -164,6 +164,20 @@ async def test_our_own_delay_leaves_out_what_waited_for_its_receiver(is_unhinder
     assert rig.count("hooklane_delivery_own_delay_seconds_count") == is_unhindered
 
 
+async def test_a_retry_tells_how_late_it_started() -> None:
+    """From its due time; a first attempt has none."""
+    rig = Rig()
+    delivery = read_delivery(delivery_record(5))
+    assert isinstance(delivery, Delivery)
+    due_at = ManualClock().now_ms() - 250
+
+    await rig.attempter.make(Attempt(delivery, 2, (0, 7), due_at=due_at), rig.registry.view)
+    await rig.attempter.make(Attempt(delivery, 1), rig.registry.view)
+
+    assert rig.count("hooklane_retry_lateness_seconds_count") == 1
+    assert rig.count("hooklane_retry_lateness_seconds_sum") == 0.25
+
+
 @pytest.mark.parametrize("reason", ["address", "dns", "scheme", "port"])
 async def test_a_blocked_attempt_is_counted_by_reason(reason: str) -> None:
     """P7 is watched."""

@@ -49,6 +49,7 @@ def test_a_retry_starts_when_due_and_not_before() -> None:
 
     assert (at, early) == (NOW + 5_000, None)
     assert (attempt.number, attempt.first_attempt_at, attempt.last_outcome) == (2, NOW, "http_5xx")
+    assert attempt.due_at == NOW + 5_000
 
 
 def test_a_long_wait_hops_to_the_tier_that_suits_the_rest() -> None:
