@@ -14,11 +14,10 @@ from typing import Final
 import msgspec
 
 from gateway.documents import JsonObject, JsonRefused, JsonValue, check_json, parse_object
+from gateway.native import NATIVE_FIELDS, NativeEvent, read_plain
 from gateway.problems import Code, FieldError, Problem, invalid, pointer_of
 from schemas.cloudevents import (
-    SPECVERSION,
     TRACE_NAMES,
-    assemble_event,
     decode_document,
     is_json_type,
     trace_value,
@@ -32,6 +31,7 @@ from schemas.event import (
     TYPE_CHARS_MAX,
     Event,
     Violation,
+    check_event,
     check_subscriber,
 )
 from schemas.http_binding import event_from_http
@@ -45,12 +45,7 @@ IDEMPOTENCY_KEY_CHARS_MAX: Final = 256
 
 _TEXT_FIELDS: Final = ("subscriber", "type", "id", "source", "time", "subject", "ordering_key")
 _REQUIRED_FIELDS: Final = ("subscriber", "type")
-_NATIVE_FIELDS: Final = frozenset(_TEXT_FIELDS) | {"data"}
-_OPTIONAL_ATTRIBUTES: Final = (
-    ("time", "time"),
-    ("subject", "subject"),
-    ("ordering_key", "orderingkey"),
-)
+_NO_DATA: Final = frozenset({b"", b"null"})
 _VISIBLE: Final = re.compile(r"[\x21-\x7e]+")
 _VISIBLE_LENGTHS: Final = {
     "type": TYPE_CHARS_MAX,
@@ -96,58 +91,52 @@ def parse_traces(headers: Mapping[str, str]) -> dict[str, str]:
 
 def admit_native(raw: bytes, ambience: Ambience, *, index: int | None = None) -> Event | Problem:
     """Judge an event in our own JSON shape; `index` is its place in a batch."""
+    native = read_plain(raw)
+    if native is not None:
+        event = _assemble(native, ambience, index)
+        if isinstance(event, Event):
+            return _finish(event, ambience)
+    return _admit_closely(raw, ambience, index)
+
+
+def _admit_closely(raw: bytes, ambience: Ambience, index: int | None) -> Event | Problem:
+    """Judge an event field by field, to name each that is wrong: most need not be."""
     document = parse_object(raw)
     if isinstance(document, JsonRefused):
         return Problem(Code.INVALID_JSON, document.detail)
-    texts = _texts_of(document.members)
-    event = None if texts is None else _assemble(texts, document, ambience, index)
-    if isinstance(event, Event):
-        return _finish(event, ambience)
-    # Only what was refused is examined field by field: most events are good.
     errors = _unknown_fields(document) + _field_errors(document.members)
-    if errors or event is None:
+    if errors:
         return invalid(errors)
-    return _finish(event, ambience)
+    texts = {name: document.members.get(name) for name in _TEXT_FIELDS}
+    present = {name: text for name, text in texts.items() if text is not None}
+    native = msgspec.convert(present, NativeEvent)
+    native = msgspec.structs.replace(native, data=msgspec.Raw(document.raw.get("data", b"")))
+    return _finish(_assemble(native, ambience, index), ambience)
 
 
-def _texts_of(members: Mapping[str, JsonValue]) -> dict[str, str] | None:
-    """Give the fields that are set; None when there are others, or too few. Null is absent."""
-    texts: dict[str, str] = {}
-    for name, value in members.items():
-        if name not in _NATIVE_FIELDS:
-            return None
-        if value is None or name == "data":
-            continue
-        if not isinstance(value, str):
-            return None
-        texts[name] = value
-    return texts if "subscriber" in texts and "type" in texts else None
-
-
-def _assemble(
-    texts: Mapping[str, str], document: JsonObject, ambience: Ambience, index: int | None
-) -> Event | Violation:
+def _assemble(native: NativeEvent, ambience: Ambience, index: int | None) -> Event | Violation:
     """Make the event that the fields describe, if it is one."""
-    subscriber, source = texts["subscriber"], texts.get("source", DEFAULT_SOURCE)
-    event_id = texts.get("id")
-    attributes = {
-        **ambience.traces,
-        "specversion": SPECVERSION,
-        "id": _event_id(subscriber, source, ambience, index) if event_id is None else event_id,
-        "source": source,
-        "type": texts["type"],
-    }
-    for field_name, attribute in _OPTIONAL_ATTRIBUTES:
-        if field_name in texts:
-            attributes[attribute] = texts[field_name]
-    data = document.raw.get("data")
-    if data is not None and data != b"null":
-        attributes["datacontenttype"] = "application/json"
-    else:
-        data = None
-    return assemble_event(
-        attributes, data, subscriber=subscriber, data_bytes_max=ambience.data_bytes_max
+    source = DEFAULT_SOURCE if native.source is None else native.source
+    event_id = native.id
+    if event_id is None:
+        event_id = _event_id(native.subscriber, source, ambience, index)
+    extensions = dict(ambience.traces)
+    if native.ordering_key is not None:
+        extensions["orderingkey"] = native.ordering_key
+    data = bytes(native.data)
+    has_data = data not in _NO_DATA
+    event = Event(
+        subscriber=native.subscriber,
+        id=event_id,
+        source=source,
+        type=native.type,
+        time=native.time,
+        subject=native.subject,
+        datacontenttype="application/json" if has_data else None,
+        extensions=extensions,
+        data=data if has_data else None,
     )
+    return check_event(event, data_bytes_max=ambience.data_bytes_max) or event
 
 
 def admit_structured(raw: bytes, ambience: Ambience) -> Event | Problem:
@@ -190,7 +179,7 @@ def _event_id(subscriber: str, source: str, ambience: Ambience, index: int | Non
 
 
 def _unknown_fields(document: JsonObject) -> list[FieldError]:
-    unknown = (name for name in document.members if name not in _NATIVE_FIELDS)
+    unknown = (name for name in document.members if name not in NATIVE_FIELDS)
     return [FieldError(pointer_of(name), "there is no such field") for name in unknown]
 
 

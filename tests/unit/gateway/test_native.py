@@ -1,0 +1,91 @@
+"""The quick reading of our own JSON shape."""
+
+import json
+
+import msgspec
+import orjson
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gateway.documents import JsonObject, parse_object
+from gateway.native import NATIVE_FIELDS, NativeEvent, read_plain
+
+PLAIN = b'{"subscriber":"acme","type":"order.paid"}'
+
+
+def test_a_compact_document_is_read_at_a_glance() -> None:
+    """All fields, letters of any script, and the data as it stands."""
+    body = (
+        '{"data":{"a": [1e2]},"type":"t","id":"ü","source":"/s","time":"x","subject":"日本",'
+        '"ordering_key":"k","subscriber":"acme"}'
+    )
+
+    assert read_plain(body.encode()) == NativeEvent(
+        subscriber="acme",
+        type="t",
+        id="ü",
+        source="/s",
+        time="x",
+        subject="日本",
+        ordering_key="k",
+        data=msgspec.Raw(b'{"a": [1e2]}'),
+    )
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'{"subscriber":"acme","type":"a","type":"b"}',
+        b'{"subscriber":"acme","type":"a","type":"a"}',
+        b'{"subscriber":"acme","type":"a","id":null}',
+        b'{"subscriber":"acme","type":"a","id":"1","id":null}',
+        b'{"subscriber":"acme","type":"a","data":1,"data":2}',
+        b'{"subscriber":"acme","type":"a","data":"\xff"}',
+        b'{"subscriber":"acme","type":"a","data":NaN}',
+        b'{"subscriber":"acme","type":"a","data":%b}' % (b"[" * 70 + b"]" * 70),
+        b'{"subscriber":"acme","type":"\\u0061"}',
+        b'{"subscriber":"acme","type":"a","other":1}',
+        b'{"subscriber":"acme","type":5}',
+        b'{"subscriber":"acme"}',
+        b'{"subscriber": "acme","type":"a"}',
+        PLAIN + b" ",
+        PLAIN + PLAIN,
+        b"[]",
+        b"",
+    ],
+)
+def test_anything_else_needs_a_closer_look(body: bytes) -> None:
+    """Repeated names above all: the parser would keep the last one and say nothing."""
+    assert read_plain(body) is None
+
+
+_TEXTS = st.text(max_size=4)
+_VALUES = st.one_of(_TEXTS, st.none(), st.integers(), st.just({"type": ["id"]}))
+_MEMBERS = st.lists(st.tuples(st.sampled_from([*NATIVE_FIELDS, "x"]), _VALUES), max_size=6)
+
+
+@given(members=_MEMBERS, is_spaced=st.booleans(), is_escaped=st.booleans())
+def test_what_is_read_at_a_glance_is_what_the_closer_look_finds(
+    members: list[tuple[str, object]], *, is_spaced: bool, is_escaped: bool
+) -> None:
+    """A document that is taken has no repeated name, and the same fields either way."""
+    colon, comma = (": ", ", ") if is_spaced else (":", ",")
+    pairs = [("subscriber", "acme"), ("type", "t"), *members]
+    body = comma.join(
+        f'"{name}"{colon}{json.dumps(value, ensure_ascii=is_escaped)}' for name, value in pairs
+    )
+    raw = ("{" + body + "}").encode(errors="surrogatepass")
+
+    event = read_plain(raw)
+
+    if event is None:
+        return
+    document = parse_object(raw)
+    assert isinstance(document, JsonObject)
+    found = {name: getattr(event, name) for name in NATIVE_FIELDS if name != "data"}
+    assert {name: text for name, text in found.items() if text is not None} == {
+        name: value for name, value in document.members.items() if name != "data"
+    }
+    if event.data:
+        assert orjson.loads(bytes(event.data)) == document.members["data"]
