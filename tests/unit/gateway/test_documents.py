@@ -10,7 +10,6 @@ from gateway.documents import (
     JsonObject,
     JsonRefused,
     check_json,
-    depth_of,
     parse_object,
     split_array,
 )
@@ -112,14 +111,6 @@ def test_details_do_not_quote_the_body() -> None:
 
     assert refused is not None
     assert "hunter2" not in refused.detail
-
-
-def test_depth_is_counted_outside_of_strings() -> None:
-    """A string full of brackets is flat."""
-    assert depth_of(b'{"a":"[[[\\"[[","b":[{}]}', at_most=2) == 3
-    assert depth_of(b"[" * 7 + b"{}" + b"]" * 7, at_most=2) == 8
-    assert depth_of(b"[[],[[]],{}]", at_most=0) == 3
-    assert depth_of(b"1", at_most=0) == 0
 
 
 def test_an_array_is_cut_into_the_bytes_of_its_items() -> None:

@@ -160,7 +160,7 @@ def test_internal_headers_name_target_and_kind() -> None:
 # --- structured mode
 
 EXOTIC = (
-    b'{ "n": 1234567890123456789012345678901234567890, "b":1e999,'
+    b'{ "n": 1234567890123456789012345678901234567890, "b":1e99,'
     b'"b" : 0.10, "\\u0061":"\\/\\ud83d\\ude00","a":[ ] }'
 )
 
@@ -222,6 +222,9 @@ def test_integers_and_booleans_become_text() -> None:
         (_document() + b"x", "bad_json"),
         (_raw_document(b"NaN"), "bad_json"),
         (_raw_document(b"Infinity"), "bad_json"),
+        (_raw_document(b"1e400"), "bad_json"),
+        (_raw_document(b"[-1e999]"), "bad_json"),
+        (_raw_document(b"9" * 4_301), "bad_json"),
         (_raw_document(b'"\\ud800"'), "bad_json"),
         (_raw_document(b'"\\udc00x"'), "bad_json"),
         (_raw_document(b'"\xff"'), "bad_json"),

@@ -1,0 +1,72 @@
+"""A batch in the log whose bytes have changed on the disk (B339)."""
+
+import asyncio
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import structlog
+
+from chassis import kafka
+from chassis.kafka import Record
+from chassis.table import Table, TableHooks
+from hooklane.embedded_kafka import EmbeddedKafka
+from tests.integration.chassis.conftest import create_topic, settings_for, until
+
+pytestmark = pytest.mark.kafka
+
+BEFORE, DAMAGED, AFTER = b"1111", b"222222222222", b"3333"
+
+
+class Rebuilt(TableHooks):
+    """Counts how often the reader had to be built anew."""
+
+    def __init__(self) -> None:
+        self.count = 0
+
+    def on_reader_rebuilt(self) -> None:
+        """Count one."""
+        self.count += 1
+
+
+def damage(folder: Path, topic: str) -> None:
+    """Change one byte of the value in the first segment of a topic."""
+    (segment,) = folder.rglob(f"{topic}-0/*.log")
+    raw = segment.read_bytes()
+    at = raw.index(DAMAGED)
+    segment.write_bytes(raw[:at] + b"9" + raw[at + 1 :])
+
+
+async def test_a_damaged_batch_is_never_skipped(
+    own_kafka: Callable[..., EmbeddedKafka], prefix: str
+) -> None:
+    """Its reader stands still before it and tries again; what follows is not taken for the next."""
+    node = await asyncio.to_thread(own_kafka)
+    settings = settings_for(node.bootstrap_servers)
+    topic = await create_topic(settings, f"{prefix}.in")
+    producer = kafka.producer(settings, client_id="test")
+    await kafka.start(producer)
+    for value in (BEFORE, DAMAGED, AFTER):
+        await kafka.produce(producer, [Record(topic, 0, value[:1], value, [])])
+    await kafka.retire(producer)
+    await asyncio.to_thread(node.stop)
+    damage(node.folder, topic)
+    await asyncio.to_thread(node.start)
+
+    rebuilt = Rebuilt()
+    table: Table[bytes] = Table(
+        settings,
+        topic=topic,
+        decode=lambda _, value: value,
+        client_id="test",
+        log=structlog.get_logger(),
+        hooks=rebuilt,
+    )
+    await table.own([0])
+    await table.start()
+    await until(lambda: rebuilt.count >= 2)
+
+    assert table.get(0, b"1") == BEFORE
+    assert table.get(0, b"2") is table.get(0, b"3") is None
+    assert (table.position(0), table.is_caught_up) == (1, False)
+    await table.stop()
