@@ -15,7 +15,7 @@ from tests.integration.chassis.conftest import create_topic, settings_for, until
 
 pytestmark = pytest.mark.kafka
 
-BEFORE, DAMAGED, AFTER = b"1111", b"222222222222", b"3333"
+BEFORE, DAMAGED, AFTER = b"1-before", b"2-q7Kz0Xw4", b"3-after"
 
 
 class Rebuilt(TableHooks):

@@ -186,7 +186,10 @@ ROWS: dict[str, tuple[str, list[tuple[str, str]]]] = {
     ),
     "B338": (
         "a producer's clock",
-        [("unit/schemas/test_topics.py", "test_the_brokers_clock_decides_where_order_in_time_matters")],
+        [
+            ("unit/schemas/test_topics.py",
+             "test_the_brokers_clock_decides_where_order_in_time_matters"),
+        ],
     ),
     "B339": (
         "a damaged batch stops its partition, an aborted transaction is not read",
