@@ -20,7 +20,7 @@ import signal
 import sys
 import threading
 from collections.abc import Awaitable, Callable, Coroutine, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import Protocol, TypeVar, runtime_checkable
 
 import orjson
@@ -79,8 +79,9 @@ async def run(
     admin: AdminServer | None = None,
     stop: asyncio.Event | None = None,
 ) -> int:
-    """Run until a signal (or `stop`), a crash or a refusal; returns the exit code.
+    """Run until a signal, a crash or a refusal; returns the exit code.
 
+    Who passes `stop` sees to signals, and sets it instead.
     `admin` defaults to the AdminServer among the components; one that is not among them is started
     before and stopped after the others.
     """
@@ -88,7 +89,7 @@ async def run(
     if admin is not None and admin not in components:
         components = [admin, *components]
     life = _Life(components, log=log, admin=admin, stopping=stop or asyncio.Event())
-    with _signals(life.stopping, log):
+    with nullcontext() if stop is not None else _signals(life.stopping, log):
         try:
             await life.start()
             await life.serve()
@@ -274,15 +275,18 @@ def _parse(name: str, argv: Sequence[str] | None) -> argparse.Namespace:
 
 async def _live(settings: S, build: Build[S], name: str) -> int:
     log = logs.get("lifecycle")
-    log.info("process.starting", version=product_version())
-    try:
-        built = build(settings)
-        components = await built if inspect.isawaitable(built) else built
-    except StartRefused as error:
-        log.error("process.refused", reason=str(error))  # noqa: TRY400 - one line, no traceback
-        return EXIT_REFUSED
-    collector.spare()
-    return await run(components, shutdown_s=settings.lifecycle.shutdown_s, log=log)
+    stopping = asyncio.Event()
+    with _signals(stopping, log):  # from the first line on, a signal is an orderly end
+        log.info("process.starting", version=product_version())
+        try:
+            built = build(settings)
+            components = await built if inspect.isawaitable(built) else built
+        except StartRefused as error:
+            log.error("process.refused", reason=str(error))  # noqa: TRY400 - one line, no traceback
+            return EXIT_REFUSED
+        collector.spare()
+        shutdown_s = settings.lifecycle.shutdown_s
+        return await run(components, shutdown_s=shutdown_s, log=log, stop=stopping)
 
 
 def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:

@@ -4,6 +4,8 @@ It obeys its settings: HOOKLANE_SHOP__FAULT makes one thing go wrong.
 """
 
 import asyncio
+import os
+import signal
 import sys
 import threading
 from collections.abc import Sequence
@@ -22,9 +24,9 @@ class ShopSettings(Section):
     """What can be asked of the shop."""
 
     root_key: SecretStr = Field(min_length=8, description="A secret.")
-    fault: Literal["none", "refuse", "refuse_build", "crash", "wait", "hang", "block"] = Field(
-        default="none", description="What goes wrong."
-    )
+    fault: Literal[
+        "none", "refuse", "refuse_build", "signal_build", "crash", "wait", "hang", "block"
+    ] = Field(default="none", description="What goes wrong.")
 
 
 class Shop(ServiceSettings):
@@ -70,6 +72,8 @@ async def build(settings: Shop) -> Sequence[Component]:
     """Wire the shop."""
     if settings.shop.fault == "refuse_build":
         raise StartRefused("this machine lacks a codec; install aiokafka[lz4]")
+    if settings.shop.fault == "signal_build":
+        os.kill(os.getpid(), signal.SIGTERM)
     registry = make_registry("shop")
     return [
         AdminServer(settings.admin, checks={}, registry=registry),

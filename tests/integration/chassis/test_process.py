@@ -116,6 +116,15 @@ async def test_a_signal_ends_the_service_in_order(start: Start, number: signal.S
     assert events == ["process.stopping", "process.ended"]
 
 
+async def test_a_signal_while_it_is_built_ends_it_in_order(start: Start) -> None:
+    """From its first line on it is ended with 0, before it was ever ready."""
+    code, out, err = await _end(await start(HOOKLANE_SHOP__FAULT="signal_build"))
+
+    events = [json.loads(line)["event"] for line in out.splitlines()]
+    assert (code, err) == (0, "")
+    assert events == ["process.starting", "process.stopping", "process.ended"]
+
+
 async def test_a_signal_while_it_waits_for_its_broker_ends_it(start: Start) -> None:
     """No grace period is spent on something that never started."""
     process = await start(HOOKLANE_SHOP__FAULT="wait")
