@@ -79,9 +79,9 @@ class DedupeWindow:
             self._head = 0
 
 
-def identity_of(event: Event) -> int:
-    """Return the 64-bit hash of what names an event."""
-    return _hash64(event.subscriber, event.source, event.id)
+def identity_of(digest: bytes) -> int:
+    """Return 64 bits of an event's digest (`schemas.ids.event_digest`), which its id is made of."""
+    return int.from_bytes(digest[:_HASH_BYTES], "big")
 
 
 def content_of(event: Event) -> int:

@@ -25,7 +25,7 @@ from schemas.delivery import (
 from schemas.event import Event, Violation
 from schemas.event_types import SchemaMode, SchemaViolation
 from schemas.filters import EventView
-from schemas.ids import webhook_id
+from schemas.ids import event_digest, webhook_id_of
 from schemas.quarantine import Coordinates, QuarantineReason, RawRecord, quarantine_record
 from schemas.topics import partition_of
 
@@ -102,6 +102,14 @@ class Fingerprint(NamedTuple):
     size_bytes: int
 
 
+class Origin(NamedTuple):
+    """What all deliveries of an event have from it and from the moment it was matched."""
+
+    record: Received
+    webhook_id: str
+    registry_offset: int
+
+
 class Planner:
     """Plans the events of one partition in log order."""
 
@@ -126,9 +134,10 @@ class Planner:
         if isinstance(event, Violation):
             return quarantined(record, event)
         mode: SchemaMode | None = None
+        digest = event_digest(event.subscriber, event.source, event.id)
         # What names its target (test, redrive, replay) repeats on purpose what was judged before.
         if event.target is None:
-            sighting = self.remember(fingerprint(event, record))
+            sighting = self.remember(fingerprint(event, record, digest))
             if sighting is Sighting.DUPLICATE:
                 return Plan(Result.DUPLICATE)
             if sighting is Sighting.CONFLICT:
@@ -142,7 +151,8 @@ class Planner:
         rows, is_costly = _wanting(rows, event)
         if not rows:
             return Plan(Result.UNMATCHED, schema_mode=mode, is_costly=is_costly)
-        deliveries = _deliveries(event, record, rows, registry_offset=registry_offset)
+        origin = Origin(record, webhook_id_of(digest), registry_offset)
+        deliveries = _deliveries(event, rows, origin)
         return Plan(Result.MATCHED, deliveries, schema_mode=mode, is_costly=is_costly)
 
     def read(self, record: Received) -> Event | Violation:
@@ -167,7 +177,8 @@ class Planner:
         event = self.read(record)
         if isinstance(event, Violation) or event.target is not None:
             return None
-        return fingerprint(event, record)
+        digest = event_digest(event.subscriber, event.source, event.id)
+        return fingerprint(event, record, digest)
 
     def _rows_for(self, event: Event, *, appended_at: int) -> list[Row]:
         """Return the subscriptions that get the event.
@@ -214,10 +225,10 @@ def quarantined(record: Received, violation: Violation) -> Plan:
     return Plan(Result.QUARANTINED, (aside,), violation.reason)
 
 
-def fingerprint(event: Event, record: Received) -> Fingerprint:
-    """Return what the dedupe window keeps of an event."""
+def fingerprint(event: Event, record: Received, digest: bytes) -> Fingerprint:
+    """Return what the dedupe window keeps of an event, whose `event_digest` is known."""
     size_bytes = size_of(record)
-    return Fingerprint(identity_of(event), content_of(event), record.timestamp, size_bytes)
+    return Fingerprint(identity_of(digest), content_of(event), record.timestamp, size_bytes)
 
 
 def size_of(record: Received) -> int:
@@ -228,11 +239,9 @@ def size_of(record: Received) -> int:
     return size_bytes
 
 
-def _deliveries(
-    event: Event, record: Received, rows: Sequence[Row], *, registry_offset: int
-) -> list[PlannedRecord]:
+def _deliveries(event: Event, rows: Sequence[Row], origin: Origin) -> list[PlannedRecord]:
+    record, identity, registry_offset = origin
     attributes = attribute_headers(event)
-    identity = webhook_id(event.subscriber, event.source, event.id)
     kind = _kind_of(event)
     deliveries = []
     for row in rows:

@@ -40,7 +40,17 @@ def _crockford_of_16(raw: bytes) -> str:
 
 def webhook_id(subscriber: str, source: str, event_id: str) -> str:
     """Derive the id that every attempt, replay and redrive of an event carries."""
-    return "msg_" + crockford(_digest(subscriber, source, event_id))
+    return webhook_id_of(event_digest(subscriber, source, event_id))
+
+
+def event_digest(subscriber: str, source: str, event_id: str) -> bytes:
+    """Hash what names an event (16 bytes)."""
+    return _digest(subscriber, source, event_id)
+
+
+def webhook_id_of(digest: bytes) -> str:
+    """Write the `event_digest` of an event as its webhook id."""
+    return "msg_" + crockford(digest)
 
 
 def idempotent_event_id(subscriber: str, source: str, key: str) -> str:
