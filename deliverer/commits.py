@@ -18,6 +18,9 @@ from deliverer.ticking import Committed, Lost, Tick, Ticker
 SPACING_S = 0.1
 """A tick costs milliseconds of CPU, here and three times as many at the brokers, whatever it holds.
 Successes wait for none, but those since the last one are repeated after a crash."""
+FEW_SPACING_S = 0.4
+FEW_OUTPUTS = 16
+"""As long as so few wait, a tick may take longer: a crash repeats no more of them for it."""
 AWAITED_SPACING_S = 0.005
 OUTPUTS_MAX = 256
 """So many records end the wait early: what a crash repeats is bounded in number, not only in time.
@@ -80,11 +83,13 @@ class Commits:
         self._notices.append(notice)
 
     def due_in(self, now: float) -> float:
-        """Return in how many seconds a tick should begin: group commit, `SPACING_S` apart."""
-        pause_s = SPACING_S if self.has_output else IDLE_S
-        is_full = self._machine.output_count >= OUTPUTS_MAX
-        if is_full or self._notices or self._machine.is_tick_awaited:
-            pause_s = min(pause_s, AWAITED_SPACING_S)
+        """Return in how many seconds a tick should begin: group commit, the more the sooner."""
+        count = self._machine.output_count
+        pause_s = FEW_SPACING_S if self.has_output else IDLE_S
+        if count >= OUTPUTS_MAX or self._notices or self._machine.is_tick_awaited:
+            pause_s = AWAITED_SPACING_S
+        elif count >= FEW_OUTPUTS:
+            pause_s = SPACING_S
         return self._began_at + pause_s - now
 
     def begin(self) -> None:

@@ -14,7 +14,7 @@ from structlog.typing import FilteringBoundLogger
 from chassis.kafka import Record
 from chassis.tick import CommitInfo, ProducerLost
 from chassis.vault import Vault
-from deliverer.commits import SPACING_S
+from deliverer.commits import FEW_SPACING_S
 from deliverer.delays import TierFeed
 from deliverer.endpoints import OpenedCache, PartitionEndpoints, RegistryEntry, decode_entry
 from deliverer.fate import SharedFate
@@ -458,7 +458,7 @@ class Bench:
         self.worker.feed(list(records), last if end is None else end)  # type: ignore[arg-type]
         await self.turn()
 
-    async def turn(self, seconds: float = 2 * SPACING_S) -> None:
+    async def turn(self, seconds: float = 1.5 * FEW_SPACING_S) -> None:
         """Let time pass, the worker step, and everything that follows from it happen."""
         self.clock.advance(seconds)
         self.worker._poke()

@@ -5,7 +5,15 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from deliverer.commits import AWAITED_SPACING_S, IDLE_S, OUTPUTS_MAX, SPACING_S, Commits
+from deliverer.commits import (
+    AWAITED_SPACING_S,
+    FEW_OUTPUTS,
+    FEW_SPACING_S,
+    IDLE_S,
+    OUTPUTS_MAX,
+    SPACING_S,
+    Commits,
+)
 from deliverer.policy.items import Disable
 from deliverer.ticking import Lost
 from tests.fakes.deliverer import Bench, delivery_record
@@ -34,12 +42,12 @@ async def test_ticks_are_spaced_while_there_is_output_and_rare_without(bench: Be
 
     bench.worker._life.machine.skip_head(0)  # type: ignore[union-attr]
     assert commits.has_output
-    assert commits.due_in(began_at) == pytest.approx(SPACING_S)
+    assert commits.due_in(began_at) == pytest.approx(FEW_SPACING_S)
     assert commits.due_in(began_at + 1) < 0
 
 
 async def test_a_tick_that_is_waited_for_comes_soon(bench: Bench) -> None:
-    """A subscription to disable must not get a tenth of a second of deliveries more."""
+    """A subscription to disable must not get deliveries for as long as a tick may take."""
     commits = commits_of(bench)
 
     commits.note(Disable("sub_1", "gone"))
@@ -54,12 +62,15 @@ async def test_a_full_tick_comes_soon(bench: Bench) -> None:
     assert life is not None
     outputs = life.machine._state.outputs
 
-    outputs += [object()] * (OUTPUTS_MAX - 1)  # type: ignore[list-item]  # only counted here
+    outputs += [object()] * (FEW_OUTPUTS - 1)  # type: ignore[list-item]  # only counted here
+    few = commits.due_in(commits._began_at)
+    outputs += [object()] * (OUTPUTS_MAX - FEW_OUTPUTS)  # type: ignore[list-item]
     before = commits.due_in(commits._began_at)
     outputs.append(object())  # type: ignore[arg-type]
     after = commits.due_in(commits._began_at)
     outputs.clear()
 
+    assert few == pytest.approx(FEW_SPACING_S)
     assert before == pytest.approx(SPACING_S)
     assert after == pytest.approx(AWAITED_SPACING_S)
 
