@@ -182,7 +182,6 @@ def limits_of(settings: DelivererSettings) -> Limits:
         breaker_failures=settings.breaker.failures,
         probe_ms=round(settings.breaker.probe_s * 1000),
         probe_max_ms=round(settings.breaker.probe_max_s * 1000),
-        sweep=True,
         sweep_rest_ms=round(settings.deliverer.sweep_rest_s * 1000),
     )
 

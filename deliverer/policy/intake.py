@@ -13,7 +13,6 @@ from deliverer.policy.roster import NEVER_STOPPED, Seat
 def read_head(p: Partition, records: Sequence[Delivery], *, end: int, now: int) -> None:
     """Hand records of `deliveries` to their lanes; `end` is the reader's position after them."""
     window, lanes = p.window, p.lanes
-    position = window.position
     for delivery in records:
         offset = delivery.sequence
         if offset < window.position:  # H1: a rebalance made the consumer read it again
@@ -31,24 +30,22 @@ def read_head(p: Partition, records: Sequence[Delivery], *, end: int, now: int) 
                 continue
         _hand(p, lane, delivery, now)
     window.read_to(end)
-    if window.mark > window.low or (p.limits.sweep and window.position > position):
-        p.is_dirty = True
-    if p.limits.sweep:
-        evict(p)
+    p.is_dirty = p.is_dirty or window.mark > window.low
+    evict(p)
 
 
 def _hand(p: Partition, lane: Lane, delivery: Delivery, now: int) -> None:
     """Let a lane take the record at the head, or lag from there (H4)."""
     seat = p.seats[lane.subscription]
-    if p.limits.sweep:
-        if lane.cur is not None:
-            lane.behind += 1
-            return
-        if lane.held is not None or not accepts(seat, lane, now) or not has_room(p, lane):
-            lag(p, lane, delivery.sequence, accepted_at=delivery.accepted_at)
-            lane.behind += 1
-            return
-        p.lows.push(delivery.sequence, lane)
+    if lane.cur is not None:
+        lane.behind += 1
+        p.is_dirty = True  # the mark may pass it
+        return
+    if lane.held is not None or not accepts(seat, lane, now) or not has_room(p, lane):
+        lag(p, lane, delivery.sequence, accepted_at=delivery.accepted_at)
+        lane.behind += 1
+        return
+    p.lows.push(delivery.sequence, lane)
     lane.queue.append(delivery)
     p.buffered_bytes += delivery.size
     if not lane.is_ready and lane.can_start:
@@ -75,14 +72,8 @@ def skip_head(p: Partition, offset: int) -> bool:
 
 
 def can_read_head(p: Partition) -> bool:
-    """Ask whether the log may be read on.
-
-    Without the sweep the queues of held and waiting lanes are the only place for their deliveries,
-    so a full budget stops the whole partition: the documented shortcut.
-    """
-    if p.window.position - p.window.low >= p.limits.window_offsets:
-        return False
-    return p.limits.sweep or p.buffered_bytes < p.limits.buffer_bytes
+    """Ask whether the log may be read on; what finds no room only lags."""
+    return p.window.position - p.window.low < p.limits.window_offsets
 
 
 def registry_changed(p: Partition, subscription: str, now: int) -> None:

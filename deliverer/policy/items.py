@@ -160,12 +160,11 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     holds at most `tier_read_ahead` records (and `tier_ahead_bytes`) whose wake lies ahead; the
     rests that wait in memory hold at most `rest_heap_bytes`. A lane queues `lane_queue` deliveries,
     `lane_queue_max` while half of the budget is free, and keeps at most about `lane_done` settled
-    offsets above an unsettled one. `sweep` says that the shell runs the sweep reader: without it no
-    lane may lag; after a pass of it that read much in vain, the next one waits: a second for each
-    `sweep_vain_per_s` such records, at most `sweep_rest_ms`; a pass of at most `sweep_near` records
-    waits never. A wait for a rate limit up to `short_wait_ms` lets a lane go on reading. The rest
-    is the breaker's (CONTRACT §5, DESIGN 8.5); a subscription without success for `failing_ms` and
-    `failing_attempts` is disabled.
+    offsets above an unsettled one. After a pass of the sweep that read much in vain, the next one
+    waits: a second for each `sweep_vain_per_s` such records, at most `sweep_rest_ms`; a pass of at
+    most `sweep_near` records waits never. A wait for a rate limit up to `short_wait_ms` lets
+    a lane go on reading. The rest is the breaker's (CONTRACT §5, DESIGN 8.5); a subscription
+    without success for `failing_ms` and `failing_attempts` is disabled.
     """
 
     window_offsets: int = 16_384
@@ -186,7 +185,6 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     probe_max_ms: int = 900_000
     failing_ms: int = 5 * 86_400_000
     failing_attempts: int = 20
-    sweep: bool = False
     sweep_rest_ms: int = 5_000
     sweep_vain_per_s: int = 10_000
     sweep_near: int = 300

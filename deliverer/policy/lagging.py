@@ -61,7 +61,7 @@ def look_again(p: Partition, seat: Seat, now: int) -> None:
 def give_back(p: Partition, lane: Lane, *, keep: int = 0) -> None:
     """Put the queue of a lane back to the log (E1); attempts in flight stay."""
     queue = lane.queue
-    if len(queue) <= keep or not p.limits.sweep:
+    if len(queue) <= keep:
         return
     while len(queue) > keep:
         last = queue.pop()

@@ -65,9 +65,7 @@ probe due at once. A subscription that is well and unlimited has no such state.
 
 Bounds. The log reader stops at `window_offsets` above the mark (a tick raises it, at half of that
 at the latest); a delay topic's reader at its read-ahead or a full rest heap; a lane at `lane_queue`
-deliveries. Over the byte budget the longest queues go back to the log. With `Limits.sweep` off a
-held or waiting lane keeps its later records in its queue and holds the low mark, so a partition
-pauses when they fill its budget: the shortcut until the shell runs the sweep reader.
+deliveries. Over the byte budget the longest queues go back to the log.
 """
 
 from collections.abc import Callable, Collection, Sequence
@@ -175,7 +173,7 @@ class Machine:
 
         Ask again after each event; seek only when the reader stands elsewhere.
         """
-        return sweeping.target(self._state, now) if self._state.limits.sweep else None
+        return sweeping.target(self._state, now)
 
     def read_sweep(self, records: Sequence[Delivery], *, start: int, end: int, now: int) -> None:
         """Take what was read from `start` (a sweep_target); `end` = the position after it."""

@@ -200,8 +200,7 @@ class Partition:
     def settle_log(self, lane: Lane, offset: int) -> None:
         """Settle an offset of the log for its lane."""
         self.window.add(offset)
-        if self.limits.sweep:
-            self.note_done(lane, offset)
+        self.note_done(lane, offset)
 
     def note_done(self, lane: Lane, offset: int) -> None:
         """Let a lane know what is settled above its low: a successor may read it again (H3)."""

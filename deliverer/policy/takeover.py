@@ -106,10 +106,6 @@ def _restore(p: Partition, key: str, record: LaneState, *, begin: int) -> None:
         for start, end in record.done:
             p.window.settle_run(start, end)
         return
-    if not p.limits.sweep:
-        if record.held is None:
-            raise StateRefused(f"lane {key} lags behind the low mark, and the sweep is off")
-        return
     low = max(record.low, begin)
     p.counts.lost_lows += low > record.low
     if not lane.is_strict:

@@ -14,7 +14,7 @@ def begin(p: Partition, now: int) -> TickSnapshot:
     """
     assert p.open_tick is None, "a tick is open"
     p.tick += 1
-    w = _low_mark(p) if p.limits.sweep else min(p.window.mark, p.window.position)
+    w = _low_mark(p)
     assert w >= p.window.low, "the low mark never goes back"
     lanes = _lane_records(p, w, now)
     changed = failing.records(p, now)

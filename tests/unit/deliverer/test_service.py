@@ -46,7 +46,6 @@ def test_the_shares_of_all_partitions_are_the_budget(partitions: int) -> None:
     delayed = limits.rest_heap_bytes + len(TIERS) * limits.tier_ahead_bytes
     assert partitions * limits.buffer_bytes <= settings.deliverer.buffer_bytes
     assert delayed <= limits.buffer_bytes / 2
-    assert limits.sweep
 
 
 def test_the_breaker_is_what_the_settings_say() -> None:

@@ -430,7 +430,7 @@ async def test_a_defect_in_a_step_ends_the_partition_alone(started: Started) -> 
 
 async def test_what_lags_is_read_again(started: Started) -> None:
     """A lane that cannot take falls back to the log; the sweep's batch feeds it again."""
-    bench = await started(limits=Limits(sweep=True, lane_queue=1, lane_queue_max=1))
+    bench = await started(limits=Limits(lane_queue=1, lane_queue_max=1))
     await bench.feed(*(delivery_record(n) for n in range(4)))
     bench.attempts.finish(0)
     await bench.turn()

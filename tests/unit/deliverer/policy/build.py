@@ -151,3 +151,11 @@ def read_back(made: Machine, park: Park, offset: int = 0, *, now: int = NOW) -> 
 def outputs(snapshot: TickSnapshot, kind: type) -> list[object]:
     """Return the outputs of one kind."""
     return [output for output in snapshot.outputs if isinstance(output, kind)]
+
+
+def sweep(made: Machine, *log: Delivery, now: int = NOW) -> None:
+    """Let the sweep read what it wants of a log, whose offsets need not be its indices."""
+    target = made.sweep_target(now)
+    assert target is not None
+    rest = [one for one in log if one.sequence >= target]
+    made.read_sweep(rest, start=target, end=rest[-1].sequence + 1, now=now)

@@ -22,7 +22,7 @@ from tests.unit.deliverer.policy.build import (
     tick,
 )
 
-LIMITS = Limits(sweep=True)
+LIMITS = Limits()
 PROBE = 30_000
 DAY = 86_400_000
 
@@ -258,7 +258,7 @@ def test_no_success_for_days_and_enough_attempts_disable(
     failures: int, days: float, is_disabled: bool
 ) -> None:
     """The notice asks the shell to write it; nothing starts meanwhile."""
-    limits = Limits(sweep=True, breaker_failures=1_000)
+    limits = Limits(breaker_failures=1_000)
     made = machine(Registry(s=msgspec.structs.replace(LOOSE, max_age_ms=9 * DAY)), limits=limits)
     feed(made, *[delivery(offset, accepted_at=NOW + 4 * DAY) for offset in range(30)])
     health = made._state.seats["s"].ailing(limits)

@@ -33,7 +33,7 @@ from tests.unit.deliverer.policy.build import (
 PATIENT = msgspec.structs.replace(
     LOOSE, schedule_ms=(5_000,) * 60, max_age_ms=30 * DAY, max_in_flight=8
 )
-LIMITS = Limits(sweep=True)
+LIMITS = Limits()
 
 
 def _failed(made: Machine, times: int, *, now: int = NOW) -> None:

@@ -3,7 +3,7 @@
 import msgspec
 import pytest
 
-from deliverer.policy.items import AttemptLog, DeadLetter, Disable, Limits, Park
+from deliverer.policy.items import AttemptLog, DeadLetter, Disable, LaneState, Limits, Park
 from schemas.dead_letter import DeadLetterReason
 from schemas.outcome import Outcome
 from tests.unit.deliverer.policy.build import (
@@ -20,6 +20,7 @@ from tests.unit.deliverer.policy.build import (
     read_back,
     report,
     start,
+    sweep,
     tick,
 )
 
@@ -52,8 +53,8 @@ def test_a_failure_parks_the_delivery_and_holds_its_lane() -> None:
     park = outputs(written, Park)[0]
     assert (park.attempt, park.due_at, park.tier) == (2, NOW + 5_000, 0)
     assert (park.first_attempt_at, park.last_outcome, park.last_status) == (NOW, "http_5xx", 500)
-    assert written.window.w == 1
-    assert [(key, s.held, s.since) for key, s in written.lanes if s] == [("s/0", (0, 2), NOW)]
+    assert written.window.w == 2  # what waits behind it has a record of its own
+    assert written.lanes == [("s/0", LaneState(1, [], (0, 2), NOW))]
     assert blocked is None
     assert outputs(written, AttemptLog)[0].next_attempt_at == NOW + 5_000
 
@@ -72,12 +73,14 @@ def test_a_lane_without_order_goes_on_after_a_failure() -> None:
 def test_a_successful_retry_frees_the_lane() -> None:
     """The held record goes with the same tick, the tier's offset is settled."""
     made = machine()
-    feed(made, delivery(0), delivery(1))
+    feed(made, delivery(0))
     read_back(made, failing(made))
+    feed(made, delivery(1))
     made.wake(NOW + 5_000)
     retry = start(made, NOW + 5_000)
 
     end(made, retry)
+    sweep(made, delivery(1))
     written = tick(made)
 
     assert (retry.number, retry.source) == (2, (0, 0))
@@ -225,9 +228,10 @@ def test_a_local_fault_is_not_met_again_at_once() -> None:
 
     early = made.next_start(NOW + 999)
     made.wake(NOW + 1_000)
+    sweep(made, delivery(0), now=NOW + 1_000)
 
     assert early is None
-    assert made.next_start(NOW + 1_000) is not None
+    assert start(made, NOW + 1_000).number == 1
 
 
 def test_a_fault_of_ours_in_a_retry_returns_it_to_a_tier() -> None:
@@ -270,8 +274,10 @@ def test_the_end_of_a_dropped_delivery_still_says_how_long_to_wait() -> None:
 
     feed(made, delivery(1, "s/1"))
 
-    assert made.next_start(NOW + 59_999) is None
+    made.wake(NOW + 59_999)
+    assert made.sweep_target(NOW + 59_999) is None
     made.wake(NOW + 60_000)
+    sweep(made, delivery(1, "s/1"), now=NOW + 60_000)
     assert start(made, NOW + 60_000).delivery.sequence == 1
 
 

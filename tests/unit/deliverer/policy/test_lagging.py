@@ -22,7 +22,7 @@ from tests.unit.deliverer.policy.build import (
     tick,
 )
 
-SWEEP = Limits(sweep=True)
+SWEEP = Limits()
 PAUSED = msgspec.structs.replace(STRICT, status="paused")
 
 
@@ -103,7 +103,7 @@ def test_a_pause_gives_queued_deliveries_back() -> None:
 
 def test_a_full_queue_lags() -> None:
     """A lane takes what it can use soon, more only while the budget is half free."""
-    made = machine(limits=Limits(sweep=True, lane_queue=2, lane_queue_max=3, buffer_bytes=60))
+    made = machine(limits=Limits(lane_queue=2, lane_queue_max=3, buffer_bytes=60))
     feed(made, *(delivery(i) for i in range(3)))
     roomy = made.view.lanes_by_state()["lagging"]
     feed(made, delivery(3))
@@ -115,7 +115,7 @@ def test_a_full_queue_lags() -> None:
 
 def test_over_the_budget_the_longest_queue_goes_back_but_for_its_first() -> None:
     """The one that may start next stays, else it would be read again at once."""
-    limits = Limits(sweep=True, buffer_bytes=60, lane_queue=10, lane_queue_max=10)
+    limits = Limits(buffer_bytes=60, lane_queue=10, lane_queue_max=10)
     made = machine(Registry(a=STRICT, b=STRICT), limits=limits)
 
     feed(made, *(delivery(i, "a/0") for i in range(5)), delivery(5, "b/0"))
@@ -127,7 +127,7 @@ def test_over_the_budget_the_longest_queue_goes_back_but_for_its_first() -> None
 
 def test_an_attempt_that_hangs_does_not_stop_the_mark_for_ever() -> None:
     """When the window is half full the lane gets a record with what it has settled."""
-    made = machine(Registry(s=LOOSE), limits=Limits(sweep=True, window_offsets=4))
+    made = machine(Registry(s=LOOSE), limits=Limits(window_offsets=4))
     feed(made, delivery(0), delivery(1))
     hanging = start(made)
     end(made, start(made))
@@ -143,7 +143,7 @@ def test_an_attempt_that_hangs_does_not_stop_the_mark_for_ever() -> None:
 
 def test_a_done_set_at_its_bound_makes_its_lane_lag() -> None:
     """The record of a lane stays small, however long its oldest attempt hangs."""
-    made = machine(Registry(s=LOOSE), limits=Limits(sweep=True, lane_done=2))
+    made = machine(Registry(s=LOOSE), limits=Limits(lane_done=2))
     feed(made, delivery(0), delivery(1), delivery(2))
     start(made)
     for _ in range(2):

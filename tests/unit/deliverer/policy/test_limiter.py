@@ -18,6 +18,7 @@ from tests.unit.deliverer.policy.build import (
     machine,
     report,
     start,
+    sweep,
     tick,
 )
 
@@ -72,7 +73,7 @@ def test_a_burst_is_followed_by_a_steady_pace() -> None:
 
 def test_a_long_wait_makes_the_lane_lag() -> None:
     """One in ten seconds: the lane does not accept meanwhile, so it holds no memory."""
-    made = machine(limited(0.1), limits=Limits(sweep=True))
+    made = machine(limited(0.1), limits=Limits())
     feed(made, *[delivery(offset) for offset in range(3)])
 
     made.finish(start(made), report(), NOW)
@@ -87,7 +88,7 @@ def test_a_long_wait_makes_the_lane_lag() -> None:
 
 def test_a_short_wait_lets_the_lane_read_on() -> None:
     """Half a second is no reason to read the log twice."""
-    made = machine(limited(2, 1), limits=Limits(sweep=True))
+    made = machine(limited(2, 1), limits=Limits())
     feed(made, *[delivery(offset) for offset in range(3)])
 
     made.finish(start(made), report(), NOW)
@@ -138,6 +139,7 @@ def test_a_raised_limit_holds_at_once() -> None:
 
     registry |= limited(1000)
     made.registry_changed("s", NOW + 10)
+    sweep(made, delivery(1), now=NOW + 10)
     made.next_start(NOW + 10)
     made.wake(NOW + 11)
 
@@ -153,6 +155,7 @@ def test_a_test_event_waits_for_the_rate_while_paused() -> None:
 
     blocked = made.next_start(NOW)
     made.wake(NOW + 500)
+    sweep(made, delivery(1, "s/0/test"), now=NOW + 500)
 
     assert blocked is None
     assert start(made, NOW + 500).delivery.sequence == 1

@@ -28,7 +28,7 @@ NONE = [None] * len(TIERS)
 def _waiting() -> Machine:
     """Return a machine whose lane of `p` lags at 1 and 3, and whose mark is at the head, 4."""
     registry = Registry(s=STRICT, p=msgspec.structs.replace(STRICT, status="paused"))
-    made = machine(registry, limits=Limits(sweep=True))
+    made = machine(registry, limits=Limits())
     feed(made, delivery(0), delivery(1, "p/0"), delivery(2), delivery(3, "p/0"))
     for _ in range(2):
         end(made, start(made))

@@ -19,6 +19,7 @@ from tests.unit.deliverer.policy.build import (
     outputs,
     read_back,
     start,
+    sweep,
     tick,
 )
 
@@ -133,6 +134,7 @@ def test_a_paused_subscription_starts_nothing_and_goes_on_when_resumed() -> None
     registry["s"] = STRICT
 
     made.registry_changed("s", NOW)
+    sweep(made, delivery(0))
 
     assert paused is None
     assert start(made).delivery.sequence == 0
@@ -142,11 +144,12 @@ def test_a_paused_subscription_still_expires() -> None:
     """A pause keeps deliveries until `max_age`, then they are dead letters."""
     made = machine(Registry(s=PAUSED))
     feed(made, delivery(0), delivery(1))
-    made.next_start(NOW)
+    made.sweep_target(NOW)
     at = made.wake(NOW)
     assert at == NOW + DAY + 1
 
     made.wake(at)
+    sweep(made, delivery(0), delivery(1), now=at)
     made.next_start(at)
 
     assert [o.reason for o in outputs(tick(made), DeadLetter)] == [DeadLetterReason.EXPIRED] * 2
@@ -205,6 +208,7 @@ def test_the_ring_waits_until_retry_after_is_over() -> None:
     early = made.next_start(NOW + 59_999)
     at = made.wake(NOW)
     made.wake(NOW + 60_000)
+    sweep(made, delivery(1), now=NOW + 60_000)
 
     assert early is None
     assert at == NOW + 60_000

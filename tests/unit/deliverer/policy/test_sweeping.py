@@ -28,7 +28,7 @@ from tests.unit.deliverer.policy.build import (
 )
 
 PAUSED = msgspec.structs.replace(STRICT, status="paused")
-SWEEP = Limits(sweep=True, lane_queue=2, lane_queue_max=2)
+SWEEP = Limits(lane_queue=2, lane_queue_max=2)
 NO_TIERS = [(0, [])] * 3
 
 
@@ -99,7 +99,7 @@ def test_a_pass_begins_at_the_lowest_cursor_and_takes_others_along() -> None:
 
 def test_a_lane_that_was_left_behind_does_not_join_the_same_pass_again() -> None:
     """Its skipped record would be overtaken."""
-    limits = Limits(sweep=True, lane_queue=1, lane_queue_max=1)
+    limits = Limits(lane_queue=1, lane_queue_max=1)
     log = [delivery(0, "a/0"), delivery(1, "b/0"), delivery(2, "a/0"), delivery(3, "a/0")]
     made = _resumed(log, Registry(a=STRICT, b=STRICT), limits)
     _sweep(made, log, count=3)  # a takes 0 and leaves at 2; b takes 1
@@ -171,7 +171,7 @@ def test_a_successor_goes_on_where_the_lane_lagged() -> None:
     made = machine(
         Registry(s=LOOSE),
         recovered=state(4, window=WindowState(3, [], NO_TIERS), lanes=lanes),
-        limits=Limits(sweep=True),
+        limits=Limits(),
     )
     feed(made, log[3])
 
@@ -190,7 +190,7 @@ def test_what_the_window_has_settled_is_not_taken_again() -> None:
     made = machine(
         Registry(s=LOOSE),
         recovered=state(4, window=WindowState(1, [(2, 3)], NO_TIERS), lanes=lanes),
-        limits=Limits(sweep=True),
+        limits=Limits(),
     )
     feed(made, *log[1:])
 
@@ -239,14 +239,6 @@ def test_a_dropped_lane_is_not_read() -> None:
 
     assert made.sweep_target(NOW) is None
     assert tick(made).lanes == [("s/0", None)]
-
-
-def test_without_the_sweep_there_is_no_target() -> None:
-    """The shell that never sweeps is not asked to."""
-    made = machine()
-    feed(made, delivery(0))
-
-    assert made.sweep_target(NOW) is None
 
 
 def _gathering(**changes: int) -> Limits:

@@ -118,14 +118,6 @@ def test_records_of_dead_lanes_go_with_the_first_tick() -> None:
     assert sorted(tick(made).lanes) == [("gone/0", None), ("s/0", None)]
 
 
-def test_a_lagging_lane_is_refused_without_the_sweep() -> None:
-    """Nobody would read its deliveries below the low mark."""
-    lanes = {"s/0": LaneState(3, [], None, NOW)}
-
-    with pytest.raises(StateRefused, match="sweep"):
-        machine(recovered=state(window=WindowState(9, [], NO_TIERS), lanes=lanes))
-
-
 def test_a_record_that_says_nothing_goes_with_the_first_tick() -> None:
     """A lane that is neither held nor behind needs none."""
     lanes = {"s/0": LaneState(9, [], None, NOW)}

@@ -44,7 +44,7 @@ def test_due_records_are_counted_by_tier() -> None:
 def test_the_oldest_that_waits_is_known_in_queue_and_log() -> None:
     """A lane that lags counts from its cursor."""
     paused = msgspec.structs.replace(STRICT, status="paused")
-    made = machine(Registry(s=STRICT, t=paused), limits=Limits(sweep=True))
+    made = machine(Registry(s=STRICT, t=paused), limits=Limits())
     empty = made.view.oldest_queued_at()
     feed(made, delivery(0, accepted_at=NOW - 5), delivery(1, "t/0", accepted_at=NOW - 9))
 
@@ -53,7 +53,7 @@ def test_the_oldest_that_waits_is_known_in_queue_and_log() -> None:
 
 def test_lanes_are_counted_once() -> None:
     """A held lane may lag as well; it counts as held."""
-    made = machine(limits=Limits(sweep=True))
+    made = machine(limits=Limits())
     feed(made, delivery(0), delivery(1))
     failing(made)
 
