@@ -80,7 +80,7 @@ def consumer(
     waits behind the long poll of its idle neighbours.
     """
     made = AIOKafkaConsumer(
-        **_connection(settings, client_id),
+        **connection_options(settings, client_id),
         group_id=group,
         enable_auto_commit=False,
         auto_offset_reset="earliest",
@@ -107,7 +107,7 @@ def producer(
     Any failed batch bricks it: the sequence is not rolled back. Retire it and make a new one.
     """
     made = AIOKafkaProducer(
-        **_connection(settings, client_id),
+        **connection_options(settings, client_id),
         transactional_id=transactional_id,
         enable_idempotence=True,
         acks="all",
@@ -125,7 +125,7 @@ def producer(
 
 def admin(settings: KafkaSettings, *, client_id: str) -> AIOKafkaAdminClient:
     """Return an unstarted admin client."""
-    made = AIOKafkaAdminClient(**_connection(settings, client_id), request_timeout_ms=20_000)
+    made = AIOKafkaAdminClient(**connection_options(settings, client_id), request_timeout_ms=20_000)
     guard(made)
     return made
 
@@ -292,7 +292,8 @@ def _append(builder: BatchBuilder, record: Record) -> bool:
     return appended is not None
 
 
-def _connection(settings: KafkaSettings, client_id: str) -> dict[str, object]:
+def connection_options(settings: KafkaSettings, client_id: str) -> dict[str, object]:
+    """Return the arguments that every client of aiokafka takes."""
     options: dict[str, object] = {
         "bootstrap_servers": list(settings.bootstrap_servers),
         "client_id": client_id,

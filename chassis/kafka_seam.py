@@ -8,7 +8,7 @@ integration tests of this module pin each of them: an upgrade fails there, not i
 
 import asyncio
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import TypeAlias
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
@@ -247,3 +247,9 @@ def _state_of(consumer: AIOKafkaConsumer, partition: TopicPartition) -> TopicPar
 def track_topic(owner: AnyClient, topic: str) -> None:
     """Keep metadata of one topic only; a client without topics asks for the whole cluster's."""
     client_of(owner).set_topics([topic])
+
+
+def versions_of(connection: AIOKafkaConnection) -> Mapping[int, tuple[int, int]]:
+    """Return the lowest and highest version of each request that the broker speaks."""
+    versions: Mapping[int, tuple[int, int]] = connection._versions
+    return versions

@@ -118,6 +118,7 @@ for command in (
     cli_api.subscriptions,
     cli_api.keys,
     cli_checks.check_producer,
+    cli_checks.doctor,
     cli_checks.verify,
     cli_vault.vault,
 ):

@@ -39,6 +39,34 @@ def check_producer(
 
 
 @click.command()
+@click.option(
+    "--service", "services", multiple=True,
+    type=click.Choice(["gateway", "fanout", "deliverer"]),
+    help="Look at this one; several times. Else at all that are set up here.",
+)  # fmt: skip
+@click.option(
+    "--admin", "admin_urls", multiple=True, metavar="URL",
+    help="Ask the readiness at http://HOST:PORT instead of here; several times.",
+)  # fmt: skip
+@click.option("--json", "is_json", is_flag=True, help="The same as -o json.")
+@output_option
+@ends
+def doctor(
+    services: tuple[str, ...], admin_urls: tuple[str, ...], *, is_json: bool, form: Form
+) -> int:
+    """Look at settings, Kafka, rights, registry and vault, and say what to do.
+
+    Reads the variables of a service; run it in its pod, or anywhere with the same variables.
+    Changes nothing.
+    """
+    from hooklane.doctor.examination import Wishes
+    from hooklane.doctor_command import run_doctor
+
+    wishes = Wishes(services, admin_urls)
+    return run_doctor(surroundings.environ(), wishes, "json" if is_json else form)
+
+
+@click.command()
 @click.argument("request_file", required=False, metavar="[REQUEST]")
 @click.option("-H", "--header", multiple=True, help="A header as `name: value`; several times.")
 @click.option("--headers", "headers_file", metavar="FILE", help="Header lines, or JSON.")

@@ -1,6 +1,7 @@
 """The ACLs of the chart's KafkaUsers on a Kafka that enforces them: enough, and not too much."""
 
 import asyncio
+import json
 import socket
 from collections.abc import Callable
 from pathlib import Path
@@ -107,6 +108,15 @@ async def _may_write(address: str, user: str, topic: str) -> bool:
     return True
 
 
+async def _lacking(stack: Stack, service: str, *, as_user: str) -> list[str]:
+    """Give what the doctor says a user lacks for a service."""
+    name = "HOOKLANE_KAFKA__SASL_USERNAME"
+    _, printed = await stack.command("doctor", "--json", "--service", service, **{name: as_user})
+    found = {one["check"]: one for one in json.loads(printed)}
+    rights = found[f"rights {service}"]
+    return [rights["seen"]] if rights["status"] == "fail" else []
+
+
 async def test_every_service_works_with_its_own_user_and_no_more(
     helm: Helm,
     receiver: Receiver,
@@ -144,6 +154,12 @@ async def test_every_service_works_with_its_own_user_and_no_more(
         await receiver.until(lambda: len(receiver.received) >= 2, within_s=30)
 
         assert [one.attempt for one in receiver.received] == [1, 2]
+        for one in SERVICES:
+            assert await _lacking(stack, one, as_user=one) == []
+        (lacking,) = await _lacking(stack, "fanout", as_user="gateway")
+        assert f"Read on topic {prefix}.events" in lacking
+        assert f"Write on topic {prefix}.deliveries" in lacking
+        assert f"transactional id {prefix}-fanout-*" in lacking
     finally:
         await stack.stop()
     for user, topic in (("fanout", "registry"), ("gateway", "deliveries"), ("topics", "events")):
