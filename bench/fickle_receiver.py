@@ -1,16 +1,19 @@
 """A receiver that is broken until it is mended: answers 500, then 204. A process of its own.
 
-Every path takes POSTs; GET `/break` and `/mend` switch it, GET `/state` tells what it has answered.
+Every path takes POSTs; GET `/break` and `/mend` switch it, `/refuse-first` lets it refuse first
+attempts only, GET `/state` tells what it has answered.
 """
 
 import asyncio
 import json
+import re
 import sys
 
 import uvloop
 
 from bench.receiver import NO_CONTENT, Connection, Tally
 
+FIRST_ATTEMPT = re.compile(rb"\r\nwebhook-attempt: *1\r\n", re.IGNORECASE)
 FAILED = b"HTTP/1.1 500 Internal Server Error\r\nContent-Length: 0\r\n\r\n"
 
 
@@ -21,6 +24,7 @@ class FickleTally(Tally):
         super().__init__()
         self.refused = 0
         self.is_broken = True
+        self.refuses_first = False
 
 
 class FickleConnection(Connection):
@@ -35,7 +39,7 @@ class FickleConnection(Connection):
         tally = self._fickle
         if not request.startswith(b"POST "):
             self._transport.write(self._told(request.split(b" ", 2)[1]))
-        elif tally.is_broken:
+        elif tally.is_broken or (tally.refuses_first and FIRST_ATTEMPT.search(request)):
             tally.refused += 1
             self._transport.write(FAILED)
         else:
@@ -44,8 +48,9 @@ class FickleConnection(Connection):
 
     def _told(self, path: bytes) -> bytes:
         tally = self._fickle
-        if path in {b"/break", b"/mend"}:
+        if path != b"/state":
             tally.is_broken = path == b"/break"
+            tally.refuses_first = path == b"/refuse-first"
         body = json.dumps({"accepted": tally.count, "refused": tally.refused}).encode()
         return b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%b" % (len(body), body)
 

@@ -1,16 +1,14 @@
 """What a dead receiver's backlog costs its neighbours, its recovery, and a takeover.
 
-`python -m bench.lanes_bench [SCALE]`: 1 = 200,000 events behind one dead lane, 10,000 held lanes.
+`python -m bench.lanes_bench [SCALE] [PART…]`: 1 = 200,000 events behind one dead lane, 10,000 held
+lanes. Parts: isolation, crowd, retries, takeover (the last two are bench.tiers_bench); all without.
 """
 
 import asyncio
-import json
 import os
 import sys
 import tempfile
-import time
-from collections.abc import Awaitable, Callable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TypeVar
 
@@ -19,16 +17,25 @@ import uvloop
 
 from bench.children import Child
 from bench.figures import Bare, Figure, Goal, Spread, percentile
-from bench.http_load import Exchanges, connect, get
-from bench.report import document, table
+from bench.lanes_stand import (
+    LANES_EACH,
+    RATE,
+    SETTLE_S,
+    Deployment,
+    Fickle,
+    envelope_of,
+    say,
+    takeover_of,
+)
+from bench.report import document, replaced, table
 from bench.run import surroundings
-from bench.stand import Feeder, Machine, Stand
-from bench.workload import FIRST_EPOCH, Subscriber, spread_names
+from bench.stand import Feeder, Machine
+from bench.tiers_bench import retries, takeover
+from bench.workload import FIRST_EPOCH
 from chassis.clock import SystemClock
 from chassis.kafka import Record
 from hooklane.embedded_kafka import EmbeddedKafka, EmbeddedKafkaError
-from hooklane.kafka_properties import free_ports
-from schemas.delivery import DELIVERY_HEADER, DeliveryEnvelope, decode_delivery, encode_delivery
+from schemas.delivery import DELIVERY_HEADER, encode_delivery
 
 RESULTS = Path(__file__).with_name("lanes.json")
 RUN_S_MAX = 900.0
@@ -36,17 +43,9 @@ BACKLOG = 200_000
 DRAINED = 5_000
 LANES = 10_000
 FEW_LANES = 100
-LANES_EACH = 64
-"""Lanes of a subscription with ordering keys."""
 LIVE = 64
 ROUNDS = 9
-DELIVERIES = 2_000
 SEGMENTS = 4
-RATE = 50
-SECONDS = 4
-CHUNK = 5_000
-SETTLE_S = 0.3
-POLL_S = 0.05
 SWEEP_READS = "hooklane_sweep_read_records_total"
 
 PROBES = {"HOOKLANE_BREAKER__PROBE_S": "0.1", "HOOKLANE_BREAKER__PROBE_MAX_S": "0.1"}
@@ -54,124 +53,11 @@ PROBES = {"HOOKLANE_BREAKER__PROBE_S": "0.1", "HOOKLANE_BREAKER__PROBE_MAX_S": "
 T = TypeVar("T")
 
 
-class Fickle:
-    """The dead receiver, seen from here."""
-
-    def __init__(self, port: int, asker: Exchanges) -> None:
-        self.port = port
-        self._asker = asker
-
-    @classmethod
-    async def start(cls, machine: Machine) -> "Fickle":
-        """Start its process; it is broken."""
-        (port,) = free_ports(1)
-        await machine.worker("fickle-receiver", "bench.fickle_receiver", str(port))
-        async with asyncio.timeout(20):
-            while True:
-                try:
-                    return cls(port, await connect(port))
-                except OSError:
-                    await asyncio.sleep(POLL_S)
-
-    async def tell(self, path: str = "/state") -> dict[str, int]:
-        """Switch it by `/break` or `/mend`; gives how many it accepted and refused so far."""
-        return dict(json.loads((await self._asker.ask(get(path))).body))
-
-    async def until(self, name: str, count: int, *, within_s: float) -> None:
-        """Wait until it has accepted or refused so many."""
-        async with asyncio.timeout(within_s):
-            while (await self.tell())[name] < count:  # noqa: ASYNC110 - another process counts
-                await asyncio.sleep(POLL_S)
-
-
-@dataclass
-class Deployment:
-    """One stand with one partition, its lanes, and the deliverer that runs them."""
-
-    machine: Machine
-    stand: Stand
-    feeder: Feeder
-    live: list[Subscriber] = field(default_factory=list)
-    dead: list[Subscriber] = field(default_factory=list)
-    deliverer: Child | None = None
-
-    @classmethod
-    async def make(cls, machine: Machine, name: str, feeder: Feeder) -> "Deployment":
-        """Create its topics and start its gateway."""
-        stand = Stand(machine, f"bench-lanes-{name}", partitions=1)
-        await stand.prepare()
-        await stand.start("gateway")
-        return cls(machine, stand, feeder)
-
-    async def subscribe_dead(self, port: int, count: int, *, held_s: float) -> None:
-        """Create subscriptions to the fickle receiver, whose failures wait so long."""
-        client = await connect(self.stand.gateway_port)
-        body = {
-            "url": f"http://127.0.0.1:{port}/hooks",
-            "max_in_flight": LANES_EACH,
-            "retry": {"schedule_s": [held_s] * 24},
-        }
-        for name in spread_names("dead", count, 1):
-            path = f"/v1/subscribers/{name}/subscriptions"
-            answer = await client.ask(self.stand.post(path, json.dumps(body).encode()))
-            assert answer.status == 201, answer
-            self.dead.append(Subscriber(name, 0, (json.loads(answer.body)["id"],)))
-        client.close()
-
-    async def run(self) -> Child:
-        """Start the deliverer alone."""
-        await self.stand.stop_all_but("deliverer")
-        (self.deliverer,) = await self.stand.start("deliverer")
-        return self.deliverer
-
-    async def append(self, subscribers: list[Subscriber], count: int) -> None:
-        """Append deliveries for the one lane of each subscription, in chunks."""
-        for first in range(0, count, CHUNK):
-            size = min(CHUNK, count - first)
-            now_ms = SystemClock().now_ms()
-            records = self.stand.workload.delivery_records(subscribers, size, now_ms=now_ms)
-            await self.feeder.append(records)
-
-    async def deliver_live(self) -> float:
-        """Deliver one round to the live lanes; gives deliveries per CPU second."""
-        assert self.deliverer is not None
-        before, cpu_s = await self.machine.received(), self.deliverer.cpu_s
-        await self.append(self.live, DELIVERIES)
-        await self.machine.until_received(before + DELIVERIES)
-        await asyncio.sleep(SETTLE_S)
-        return DELIVERIES / (self.deliverer.cpu_s - cpu_s)
-
-    async def delays_ms(self) -> list[float]:
-        """Append at a steady rate; milliseconds until the first byte at the receiver."""
-        now_ms = SystemClock().now_ms()
-        records = self.stand.workload.delivery_records(self.live, RATE * SECONDS, now_ms=now_ms)
-        loop, sent = asyncio.get_running_loop(), dict[str, int]()
-        await self.machine.arrivals()
-        before, started = await self.machine.received(), loop.time()
-        for number, record in enumerate(records):
-            await asyncio.sleep(max(0.0, started + number / RATE - loop.time()))
-            sent[_envelope(record).webhook_id] = time.monotonic_ns()
-            await self.feeder.append([record])
-        await self.machine.until_received(before + len(records))
-        arrived = await self.machine.arrivals()
-        return [(arrived[one] - at) / 1e6 for one, at in sent.items()]
-
-
-async def measure(machine: Machine, *, scale: float) -> list[Figure]:
-    """Measure all of it."""
-    fickle = await Fickle.start(machine)
-    async with Feeder(machine) as feeder:
-        figures = await _isolation(machine, feeder, fickle, backlog=int(BACKLOG * scale))
-        for lanes, each in ((FEW_LANES, 50), (int(LANES * scale), 3)):
-            _say(f"{lanes} lanes held, a takeover, recovery")
-            figures += await _many(machine, feeder, fickle, lanes=lanes, each=each)
-    return figures
-
-
-async def _isolation(
-    machine: Machine, feeder: Feeder, fickle: Fickle, *, backlog: int
+async def isolation(
+    machine: Machine, feeder: Feeder, fickle: Fickle, *, scale: float
 ) -> list[Figure]:
     """Alternate rounds of two deployments: one with a dead lane and its backlog, one without."""
+    backlog = int(BACKLOG * scale)
     clean = await Deployment.make(machine, "clean", feeder)
     burdened = await Deployment.make(machine, "burdened", feeder)
     for one in (clean, burdened):
@@ -181,12 +67,12 @@ async def _isolation(
     deliverer = await burdened.run()
     await burdened.deliver_live()
     before_mb = _peak_mb(deliverer)
-    _say(f"{backlog} events behind one dead lane")
+    say(f"{backlog} events behind one dead lane")
     await burdened.append(burdened.dead, 1)
     await fickle.until("refused", 1, within_s=30)
     await burdened.append(burdened.dead, backlog)
     await burdened.deliver_live()  # behind the backlog: the reader of the log has passed it
-    _say("live lanes, with and without it")
+    say("live lanes, with and without it")
     rates = await _alternate(ROUNDS, clean.deliver_live, burdened.deliver_live)
     delays = await _alternate(SEGMENTS, clean.delays_ms, burdened.delays_ms)
     growth_mb = _peak_mb(deliverer) - before_mb
@@ -244,7 +130,7 @@ def _beside(
 
 async def _recovery(burdened: Deployment, fickle: Fickle, *, drained: int) -> list[Figure]:
     """Mend the receiver; the one lane drains, one request at a time."""
-    _say("recovery of the dead lane")
+    say("recovery of the dead lane")
     assert burdened.deliverer is not None
     reads = await burdened.stand.metric("deliverer", SWEEP_READS)
     before = (await fickle.tell("/mend"))["accepted"]
@@ -263,15 +149,24 @@ async def _recovery(burdened: Deployment, fickle: Fickle, *, drained: int) -> li
     ]
 
 
+async def crowd(machine: Machine, feeder: Feeder, fickle: Fickle, *, scale: float) -> list[Figure]:
+    """Let few and many lanes come back together."""
+    figures = []
+    for lanes, each in ((FEW_LANES, 50), (int(LANES * scale), 3)):
+        say(f"{lanes} lanes held, a takeover, recovery")
+        figures += await _many(machine, feeder, fickle, lanes=lanes, each=each)
+    return figures
+
+
 async def _many(
     machine: Machine, feeder: Feeder, fickle: Fickle, *, lanes: int, each: int
 ) -> list[Figure]:
     """Hold many lanes, take their partition over, then let all of them catch up."""
-    crowd = -(-lanes // LANES_EACH)
-    lanes = crowd * -(-lanes // crowd)  # as many for each subscription
+    subscriptions = -(-lanes // LANES_EACH)
+    lanes = subscriptions * -(-lanes // subscriptions)  # as many for each of them
     held_s = 10 + lanes / 200
     many = await Deployment.make(machine, str(lanes), feeder)
-    await many.subscribe_dead(fickle.port, crowd, held_s=held_s)
+    await many.subscribe_dead(fickle.port, subscriptions, held_s=held_s)
     await many.run()
     refused = (await fickle.tell("/break"))["refused"]
     records = list(_keyed(many, lanes=lanes, count=lanes * each))
@@ -281,7 +176,7 @@ async def _many(
     await asyncio.sleep(SETTLE_S)
     await many.stand.stop("deliverer")
     deliverer = await many.run()
-    takeover = await _takeover(deliverer)
+    takeover = await takeover_of(deliverer)
     before = (await fickle.tell("/mend"))["accepted"]
     await fickle.until("accepted", before + lanes * each, within_s=60 + 3 * held_s)
     reads = await many.stand.metric("deliverer", SWEEP_READS)
@@ -309,30 +204,12 @@ def _keyed(deployment: Deployment, *, lanes: int, count: int) -> Iterator[Record
     now_ms = SystemClock().now_ms()
     made = deployment.stand.workload.delivery_records(deployment.dead, count, now_ms=now_ms)
     for number, record in enumerate(made):
-        envelope = _envelope(record)
+        envelope = envelope_of(record)
         part = number % lanes // len(deployment.dead)
         lane = f"{envelope.subscription}/{FIRST_EPOCH}/{part}"
         moved = encode_delivery(msgspec.structs.replace(envelope, lane=lane))
         rest = [header for header in record.headers if header[0] != DELIVERY_HEADER]
         yield record._replace(headers=[(DELIVERY_HEADER, moved), *rest])
-
-
-def _envelope(record: Record) -> DeliveryEnvelope:
-    envelope = decode_delivery(record.headers)
-    assert isinstance(envelope, DeliveryEnvelope)
-    return envelope
-
-
-async def _takeover(deliverer: Child) -> dict[str, int]:
-    """Read from its log what the takeover found and how long it took."""
-    async with asyncio.timeout(60):
-        while True:
-            log = deliverer.log.read_text(errors="replace")
-            mine = log.rpartition('"process.starting"')[2]  # processes share the file, in turn
-            for line in mine.splitlines():
-                if '"takeover.done"' in line and (found := dict(json.loads(line)))["lanes"]:
-                    return found
-            await asyncio.sleep(POLL_S)
 
 
 def _peak_mb(child: Child) -> float:
@@ -342,30 +219,42 @@ def _peak_mb(child: Child) -> float:
     return int(line.split()[1]) / 1024
 
 
-def _say(text: str) -> None:
-    print(f"measuring: {text}", file=sys.stderr, flush=True)
-
-
-async def _run(node: EmbeddedKafka, folder: Path, scale: float) -> list[Figure]:
+async def _run(
+    node: EmbeddedKafka, folder: Path, parts: Sequence[str], scale: float
+) -> dict[str, list[Figure]]:
     async with asyncio.timeout(RUN_S_MAX), Machine(node, folder) as machine:
-        return await measure(machine, scale=scale)
+        fickle = await Fickle.start(machine)
+        async with Feeder(machine) as feeder:
+            return {part: await PARTS[part](machine, feeder, fickle, scale=scale) for part in parts}
 
 
 def main(arguments: list[str]) -> int:
-    """Run at the scale given; only a whole one is written down."""
-    scale = float(arguments[0]) if arguments else 1.0
+    """Run parts at the scale given; only a whole one is written down."""
+    is_scaled = bool(arguments) and arguments[0] not in PARTS
+    scale = float(arguments[0]) if is_scaled else 1.0
+    parts = arguments[1 if is_scaled else 0 :] or list(PARTS)
     os.environ.update(PROBES)  # the services inherit it
     try:
         with tempfile.TemporaryDirectory(prefix="hooklane-bench-") as at, EmbeddedKafka() as node:
-            figures = uvloop.run(_run(node, Path(at), scale))
+            found = uvloop.run(_run(node, Path(at), parts, scale))
     except EmbeddedKafkaError as error:
         print(error, file=sys.stderr)
         return 1
-    print("\n" + table(figures))
+    print("\n" + table([figure for figures in found.values() for figure in figures]))
     if scale == 1:
-        text = json.dumps(document(figures, surroundings()), indent=1)
-        RESULTS.write_text(text + "\n", encoding="utf-8")
+        for part, figures in found.items():
+            known = RESULTS.read_text(encoding="utf-8") if RESULTS.exists() else "{}"
+            text = replaced(known, part, document(figures, surroundings()))
+            RESULTS.write_text(text, encoding="utf-8")
     return 0
+
+
+PARTS: Mapping[str, Callable[..., Awaitable[list[Figure]]]] = {
+    "isolation": isolation,
+    "crowd": crowd,
+    "retries": retries,
+    "takeover": takeover,
+}
 
 
 if __name__ == "__main__":

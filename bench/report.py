@@ -1,5 +1,6 @@
 """Show figures as a table and as a JSON document. Pure."""
 
+import json
 from collections.abc import Mapping, Sequence
 
 from bench.figures import Figure, Goal, Spread
@@ -20,6 +21,13 @@ def table(figures: Sequence[Figure]) -> str:
 def document(figures: Sequence[Figure], surroundings: Mapping[str, object]) -> dict[str, object]:
     """Describe a run for `bench/results.json`."""
     return {"surroundings": dict(surroundings), "figures": [_entry(one) for one in figures]}
+
+
+def replaced(known: str, part: str, found: Mapping[str, object]) -> str:
+    """Write a part of a file of several documents anew, as JSON."""
+    parts = json.loads(known)
+    parts[part] = dict(found)
+    return json.dumps(parts, indent=1) + "\n"
 
 
 def short(value: float) -> str:

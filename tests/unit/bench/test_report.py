@@ -5,7 +5,7 @@ import json
 import pytest
 
 from bench.figures import Bare, Figure, Goal, Spread
-from bench.report import document, short, table
+from bench.report import document, replaced, short, table
 
 RATIO = Figure(
     "room",
@@ -62,3 +62,10 @@ def test_the_document_holds_every_number() -> None:
 def test_numbers_are_short(value: float, text: str) -> None:
     """Digits that repeats do not share say nothing."""
     assert short(value) == text
+
+
+def test_a_part_that_is_measured_again_replaces_only_itself() -> None:
+    """Parts of a long benchmark are run at different times."""
+    known = replaced(replaced("{}", "a", {"x": 1}), "b", {"x": 2})
+
+    assert json.loads(replaced(known, "b", {"x": 3})) == {"a": {"x": 1}, "b": {"x": 3}}

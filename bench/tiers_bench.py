@@ -1,0 +1,188 @@
+"""How late a thousand due retries a second start, and a takeover after an hour of load.
+
+Two parts of `python -m bench.lanes_bench`: retries, takeover.
+"""
+
+import asyncio
+import itertools
+import os
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+
+from aiokafka import AIOKafkaProducer, TopicPartition
+
+from bench.figures import Figure, Goal, Spread
+from bench.lanes_stand import SETTLE_S, Deployment, Fickle, say, takeover_of
+from bench.stand import Feeder, Machine
+from chassis import kafka
+from chassis.clock import SystemClock
+from schemas.lane_state import WINDOW_KEY
+
+RETRIES = 9_600
+RETRIES_PER_S = 1_200
+"""The jitter of the schedule spreads them: a little over 1,000 a second come due."""
+SUBSCRIPTIONS = 1_200
+"""So many that each fails less often than its breaker needs."""
+BEAT_S = 0.05
+SHARE_BYTES = 8 * 1_048_576
+"""What one of twelve partitions has of the default budget."""
+LATENESS = "hooklane_retry_lateness_seconds"
+BOUNDS_S = ("0.005", "0.01", "0.025", "0.05", "0.1", "0.25", "0.5", "1.0", "5.0", "30.0")
+
+TICKS_PER_HOUR = 36_000
+"""Ten a second; each leaves two batches, its own and a marker."""
+WRITERS = 8
+HELD = 1_000
+
+
+async def retries(
+    machine: Machine, feeder: Feeder, fickle: Fickle, *, scale: float
+) -> list[Figure]:
+    """Let each first attempt fail; all retries wait in the lowest delay topic."""
+    count = int(RETRIES * scale)
+    say(f"{count} retries, {RETRIES_PER_S} a second")
+    os.environ["HOOKLANE_DELIVERER__BUFFER_BYTES"] = str(SHARE_BYTES)  # the services inherit it
+    try:
+        made = await Deployment.make(machine, "retries", feeder)
+        await made.subscribe_dead(fickle.port, SUBSCRIPTIONS, held_s=5, ordering="none")
+        deliverer = await made.run()
+    finally:
+        del os.environ["HOOKLANE_DELIVERER__BUFFER_BYTES"]
+    before, cpu_s = await fickle.tell("/refuse-first"), deliverer.cpu_s
+    await _append_steadily(made, count)
+    await fickle.until("refused", before["refused"] + count, within_s=60)
+    await fickle.until("accepted", before["accepted"] + count // 100, within_s=30)
+    began = asyncio.get_running_loop().time()
+    await fickle.until("accepted", before["accepted"] + count, within_s=60)
+    took_s = asyncio.get_running_loop().time() - began
+    used_s = deliverer.cpu_s - cpu_s
+    await asyncio.sleep(SETTLE_S)
+    p99_s = await _lateness_s(made, 0.99)
+    await made.stand.stop_all_but()
+    return [
+        Figure(
+            "due retries in one delay topic",
+            "retries/s",
+            Spread.of([0.99 * count / took_s]),
+            goal=Goal(1_000),
+            note="first attempts of later events fail at the same time",
+        ),
+        Figure(
+            "lateness of a due retry, p99",
+            "s",
+            Spread.of([p99_s]),
+            goal=Goal(1, "at most"),
+            note=f"the bound of the bucket of {LATENESS} that holds it; the budget of the "
+            "partition is the share of one of twelve",
+        ),
+        Figure(
+            "a failure and its retry",
+            "pairs/CPU-s",
+            Spread.of([count / used_s]),
+            note="CPU of the deliverer",
+        ),
+    ]
+
+
+async def _append_steadily(made: Deployment, count: int) -> None:
+    loop = asyncio.get_running_loop()
+    size = int(RETRIES_PER_S * BEAT_S)
+    started = loop.time()
+    now_ms = SystemClock().now_ms()
+    records = made.stand.workload.delivery_records(made.dead, count, now_ms=now_ms)
+    for number in range(0, count, size):
+        await asyncio.sleep(max(0.0, started + number / RETRIES_PER_S - loop.time()))
+        await made.feeder.append(records[number : number + size])
+
+
+async def _lateness_s(made: Deployment, share: float) -> float:
+    """Return the least bound that so large a share of the retries did not exceed."""
+    count = await made.stand.metric("deliverer", f"{LATENESS}_count")
+    for bound in BOUNDS_S:
+        within = await made.stand.metric("deliverer", f'{LATENESS}_bucket{{le="{bound}"}}')
+        if within >= share * count:
+            return float(bound)
+    return float("inf")
+
+
+async def takeover(
+    machine: Machine, feeder: Feeder, fickle: Fickle, *, scale: float
+) -> list[Figure]:
+    """Leave in `lanes` what an hour of ticks leaves when nothing of it is compacted."""
+    ticks = int(TICKS_PER_HOUR * scale)
+    say(f"a takeover after {ticks} ticks")
+    made = await Deployment.make(machine, "hour", feeder)
+    await made.subscribe_dead(fickle.port, HELD, held_s=300)
+    await made.run()
+    refused = (await fickle.tell("/break"))["refused"]
+    await made.append(made.dead, HELD)
+    await fickle.until("refused", refused + HELD, within_s=60)
+    await asyncio.sleep(SETTLE_S)
+    await made.stand.stop("deliverer")
+    state = await _latest(made)
+    read = await _write_again(made, state, ticks)
+    found = await takeover_of(await made.run())
+    await made.stand.stop_all_but()
+    return [
+        Figure(
+            "takeover after an hour of load",
+            "s",
+            Spread.of([found["took_ms"] / 1000]),
+            goal=Goal(3, "at most"),
+            note=f"{ticks:,} ticks, {found['lanes']:,} lanes held; {read:,} records in `lanes`, "
+            "none compacted when they were written",
+        )
+    ]
+
+
+async def _latest(made: Deployment) -> dict[bytes, bytes]:
+    """Read the last value of each key of `lanes`: the state a takeover finds."""
+    place = TopicPartition(made.stand.topic("lanes"), 0)
+    reader = kafka.consumer(made.machine.kafka_settings, client_id="bench")
+    await kafka.start(reader)
+    latest: dict[bytes, bytes] = {}
+    try:
+        reader.assign([place])
+        await reader.seek_to_beginning(place)
+        end = (await reader.end_offsets([place]))[place]
+        while await reader.position(place) < end:
+            for record in (await reader.getmany(place, timeout_ms=200)).get(place, ()):
+                latest[record.key] = record.value
+    finally:
+        await kafka.retire(reader)
+    return latest
+
+
+async def _write_again(made: Deployment, state: Mapping[bytes, bytes], ticks: int) -> int:
+    """Append the same state over and over, a batch a tick and one for its marker."""
+    lanes = itertools.cycle([one for one in state.items() if one[0] != WINDOW_KEY])
+    window = (WINDOW_KEY, state[WINDOW_KEY])
+    topic = made.stand.topic("lanes")
+    async with _writers(made) as writers:
+        for _ in range(0, ticks, len(writers)):
+            batches = [[window, next(lanes)], [window]]
+            await asyncio.gather(*(_write(one, topic, batches) for one in writers))
+    return ticks * 3
+
+
+async def _write(
+    writer: AIOKafkaProducer, topic: str, batches: Sequence[Sequence[tuple[bytes, bytes]]]
+) -> None:
+    for records in batches:
+        batch = writer.create_batch()
+        for key, value in records:
+            batch.append(key=key, value=value, timestamp=None)
+        await (await writer.send_batch(batch, topic, partition=0))
+
+
+@asynccontextmanager
+async def _writers(made: Deployment) -> AsyncIterator[list[AIOKafkaProducer]]:
+    settings = made.machine.kafka_settings
+    writers = [kafka.producer(settings, client_id=f"bench-{n}") for n in range(WRITERS)]
+    try:
+        for writer in writers:
+            await kafka.start(writer)
+        yield writers
+    finally:
+        for writer in writers:
+            await kafka.retire(writer)
