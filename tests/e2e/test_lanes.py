@@ -14,8 +14,8 @@ import pytest
 import pytest_asyncio
 from aiokafka import AIOKafkaProducer
 
+from chassis.clock import SystemClock
 from schemas.delivery import DELIVERY_HEADER, DeliveryEnvelope, encode_delivery, lane_key
-from schemas.topics import partition_of
 from tests.conftest import Broker
 from tests.e2e.log import header, read_topic
 from tests.e2e.order import Run, read_dead, read_deliveries
@@ -273,14 +273,7 @@ async def test_what_is_too_old_is_given_up_in_its_turn(shared: tuple[Stack, Rece
     )
     ids = await _publish(stack, "ages", [0])
     await receiver.until(lambda: receiver.accepted("ages") == ids, within_s=20)
-    (record,) = (
-        one
-        for one in await read_topic(stack.bootstrap_servers, f"{stack.prefix}.deliveries")
-        if header(one, "delivery")["subscription"] == made["id"]
-    )
-    envelope = header(record, "delivery")
-
-    await _write_old(stack, record.headers, envelope, count=3)
+    await _append_old(stack, made, range(3), age_ms=3_600_000)
     fresh = await _publish(stack, "ages", [1])
     await receiver.until(lambda: receiver.accepted("ages") == [*ids, *fresh], within_s=20)
 
@@ -289,27 +282,70 @@ async def test_what_is_too_old_is_given_up_in_its_turn(shared: tuple[Stack, Rece
     assert first_attempts(receiver.at("ages")) == [*ids, *fresh]
 
 
-async def _write_old(
-    stack: Stack, headers: Sequence[tuple[str, bytes]], envelope: dict[str, Any], *, count: int
+async def test_a_held_head_outlasts_a_pause_and_another_its_age(
+    shared: tuple[Stack, Receiver],
 ) -> None:
-    """Append deliveries that were accepted an hour ago: an hour's outage, without the hour."""
+    """Due while paused it is parked again, no attempt burnt; due too old it is a dead letter."""
+    stack, receiver = shared
+    receiver.answers["rest"] = receiver.answers["aged"] = lambda d: (
+        500 if d.body == b"0" and d.attempt == 1 else 204
+    )
+    rested = await _subscribe(stack, "rest", receiver.url("rest"), retry={"schedule_s": [1.0]})
+    aged = await _subscribe(
+        stack, "aged", receiver.url("aged"), retry={"schedule_s": [10.0], "max_age_s": 60}
+    )
+    await _publish(stack, "aged", [9])
+    ids = await _publish(stack, "rest", range(3))
+    await receiver.until(
+        lambda: len(receiver.at("rest")) == len(receiver.at("aged")) == 1, within_s=20
+    )
+    await _change(stack, rested, status="paused")
+    await _append_old(stack, aged, range(2), age_ms=52_000)
+
+    async def is_parked_again() -> bool:
+        return rested["id"] in {of for of, _ in await _parked(stack, "30s")}
+
+    await eventually(is_parked_again, within_s=20, what="the head in the next delay topic")
+    await _change(stack, rested, status="active")
+    await receiver.until(lambda: receiver.accepted("rest") == ids, within_s=45)
+
+    assert [one.attempt for one in receiver.at("rest")] == [1, 2, 1, 1]
+    assert (rested["id"], 2) in await _parked(stack, "30s")
+    assert [(one.body, one.attempt) for one in receiver.at("aged")] == [(b"9", 1), (b"0", 1)]
+    letters = [reason for (of, _), reason in await read_dead(stack) if of == aged["id"]]
+    assert letters == ["expired", "expired"]
+
+
+async def _parked(stack: Stack, tier: str) -> list[tuple[str, int]]:
+    """Read who waited in a delay topic for which attempt."""
+    records = await read_topic(stack.bootstrap_servers, f"{stack.prefix}.retry.{tier}")
+    found = [header(record, "retry") for record in records]
+    return [(retry["subscription"], retry["attempt"]) for retry in found]
+
+
+async def _append_old(
+    stack: Stack, to: dict[str, Any], numbers: Sequence[int], *, age_ms: int
+) -> None:
+    """Append deliveries that were accepted a while ago: an outage, without the waiting."""
+    records = await read_topic(stack.bootstrap_servers, f"{stack.prefix}.deliveries")
+    like = next(r for r in records if header(r, "delivery")["subscription"] == to["id"])
+    kept = [(name, value) for name, value in like.headers if name != DELIVERY_HEADER]
     producer = AIOKafkaProducer(bootstrap_servers=stack.bootstrap_servers)
     await producer.start()
-    for number in range(count):
+    for number in numbers:
         old = DeliveryEnvelope(
             webhook_id=f"msg_{number:026d}",
-            lane=lane_key(envelope["subscription"], 1, None),
-            subscription=envelope["subscription"],
+            lane=lane_key(to["id"], 1, None),
+            subscription=to["id"],
             kind="first",
-            accepted_at=envelope["accepted_at"] - 3_600_000,
-            registry_offset=envelope["registry_offset"],
+            accepted_at=SystemClock().now_ms() - age_ms,
+            registry_offset=header(like, "delivery")["registry_offset"],
         )
-        kept = [(name, value) for name, value in headers if name != DELIVERY_HEADER]
         await producer.send_and_wait(
             f"{stack.prefix}.deliveries",
             json.dumps(number).encode(),
-            key=b"ages",
-            partition=partition_of(b"ages", stack.partitions),
+            key=like.key,
+            partition=like.partition,
             headers=[*kept, (DELIVERY_HEADER, encode_delivery(old))],
         )
     await producer.stop()
