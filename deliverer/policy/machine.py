@@ -10,12 +10,14 @@ and each family of rules is one module:
     intake      H   records of the log `deliveries` go to their lanes; changes of the registry
     starting    A1  whose turn it is: subscriptions in turn, lanes of one in turn
     sweeping, lagging  H4, E1, S1, S2  lanes that are fed from the log a second time
+    sweep           when the log is read again, and for whom
     finishing   A2-A6  what an attempt's end means for its delivery, its lane, its subscription
     waking      T2-T4  retries that wait in the delay topics
     limiter, breaker  B4  what holds a subscription back: its rate, its failures
     failing         what a successor must know of failures
     ticking     C1-C3  all of it in one transaction
     orphans         heads whose record in a delay topic is lost
+    retention   L3  what the logs will soon lose
     takeover        stand where the former owner's last tick ended
 
 A delivery's life. The log reader hands it to its *lane* (`read_head`). When it is first and its
