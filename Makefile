@@ -43,6 +43,7 @@ generate: $(VENV)/.ready ## Write what is generated: JSON Schemas, docs/settings
 	@$(BIN)/python -m hooklane.settings_docs
 	@$(BIN)/python -m hooklane.metrics_docs
 	@$(BIN)/python -m tools.slo
+	@$(BIN)/python -m tools.dashboards
 	@$(BIN)/python -m tools.chart
 	@$(BIN)/python -m gateway.openapi
 	@$(BIN)/python -m tools.lane_diagram

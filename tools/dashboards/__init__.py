@@ -1,0 +1,1 @@
+"""Grafana dashboards as typed values, and their JSON in the chart."""
