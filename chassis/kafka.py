@@ -35,6 +35,7 @@ BATCH_BYTES = 245_760
 RECORD_BYTES_MAX = 1_000_000
 """What `record_bytes` may be at most: below the broker's default max.message.bytes (1,048,588)."""
 START_S = 20.0
+TRANSACTION_S = 60.0
 _BATCH_HEADER_BYTES = 61
 _RECORD_FRAME_BYTES = 32
 _HEADER_FRAME_BYTES = 10
@@ -100,9 +101,15 @@ def consumer(
 
 
 def producer(
-    settings: KafkaSettings, *, client_id: str, transactional_id: str | None = None
+    settings: KafkaSettings,
+    *,
+    client_id: str,
+    transactional_id: str | None = None,
+    transaction_s: float = TRANSACTION_S,
 ) -> AIOKafkaProducer:
     """Return an unstarted idempotent producer (acks=all, lz4), transactional when it has an id.
+
+    A transaction that nobody ended is aborted after `transaction_s`, at once by the next claim.
 
     Any failed batch bricks it: the sequence is not rolled back. Retire it and make a new one.
     """
@@ -117,7 +124,7 @@ def producer(
         request_timeout_ms=15_000,
         max_batch_size=BATCH_BYTES,
         max_request_size=RECORD_BYTES_MAX,
-        transaction_timeout_ms=60_000,
+        transaction_timeout_ms=round(transaction_s * 1000),
     )
     guard(made)
     return made

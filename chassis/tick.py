@@ -31,6 +31,8 @@ __all__ = [
 
 _FENCES = (ProducerFenced, InvalidProducerEpoch, InvalidProducerIdMapping)
 _LOG_APPEND_TIME = 1
+SLOWEST_BYTES_PER_S = 1_048_576
+"""Brokers that take less than this are as good as gone."""
 
 
 class ProducerLost(Exception):
@@ -63,6 +65,7 @@ class TickProducer:
         clock: Clock,
         commit_timeout_s: float = 10,
         claim_timeout_s: float = 15,
+        transaction_s: float = kafka.TRANSACTION_S,
     ) -> None:
         self._settings = settings
         self._transactional_id = transactional_id
@@ -70,6 +73,7 @@ class TickProducer:
         self._clock = clock
         self._commit_timeout_s = commit_timeout_s
         self._claim_timeout_s = claim_timeout_s
+        self._transaction_s = transaction_s
         self._producer: AIOKafkaProducer | None = None
 
     @property
@@ -85,7 +89,10 @@ class TickProducer:
         """
         await self.retire()
         made = kafka.producer(
-            self._settings, client_id=self._client_id, transactional_id=self._transactional_id
+            self._settings,
+            client_id=self._client_id,
+            transactional_id=self._transactional_id,
+            transaction_s=self._transaction_s,
         )
         try:
             await kafka.start(made, timeout_s=self._claim_timeout_s)
@@ -99,12 +106,14 @@ class TickProducer:
         *,
         offsets: Mapping[tuple[str, int], int] | None = None,
         group: str = "",
+        size_bytes: int = 0,
     ) -> CommitInfo:
         """Commit records and offsets of `group` together; an iterator is sent as it comes.
 
-        Raises ProducerLost on any error, also after `commit_timeout_s`, and when nothing is
-        claimed; the object must be claimed again before its next commit. ValueError: a tick of
-        nothing, for which aiokafka sends nothing, so that it would prove nothing.
+        Raises ProducerLost on any error, also after `commit_timeout_s` and what `size_bytes` may
+        take, and when nothing is claimed; the object must be claimed again before its next commit.
+        ValueError: a tick of nothing, for which aiokafka sends nothing, so that it would prove
+        nothing.
         """
         if not offsets and isinstance(records, Sized) and len(records) == 0:
             raise ValueError("an empty tick proves nothing")
@@ -112,7 +121,7 @@ class TickProducer:
         if producer is None:
             raise ProducerLost("not claimed")
         try:
-            async with asyncio.timeout(self._commit_timeout_s):
+            async with asyncio.timeout(commit_bound_s(self._commit_timeout_s, size_bytes)):
                 return await self._commit(producer, records, offsets or {}, group)
         except BaseException as error:
             self._producer = None
@@ -148,6 +157,11 @@ class TickProducer:
         producer, self._producer = self._producer, None
         if producer is not None:
             await cut(producer)
+
+
+def commit_bound_s(timeout_s: float, size_bytes: int) -> float:
+    """Return what a tick may take: one that is large and merely slow would fail for ever."""
+    return timeout_s + size_bytes / SLOWEST_BYTES_PER_S
 
 
 def _append_skew_ms(

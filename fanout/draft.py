@@ -32,14 +32,14 @@ class Draft:
         self._topic_of = topic_of
         self._records_max = records_max
         self._bytes_max = bytes_max
-        self._bytes = 0
+        self.size_bytes = 0
 
     @property
     def is_full(self) -> bool:
         """Whether it should be committed before more is added; one event always fits."""
         return (
             max(len(self.records), self.events) >= self._records_max
-            or self._bytes >= self._bytes_max
+            or self.size_bytes >= self._bytes_max
         )
 
     def add(self, received: Received, plan: Plan) -> None:
@@ -50,7 +50,7 @@ class Draft:
             plan = quarantined(received, Violation(QuarantineReason.TOO_LARGE, detail))
             records, sizes = self._sized(plan.records)
         self.records += records
-        self._bytes += sum(sizes)
+        self.size_bytes += sum(sizes)
         self.events += 1
         self.results[plan.result] += 1
         if plan.reason is not None:

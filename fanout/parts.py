@@ -27,8 +27,9 @@ class Producer(Protocol):
         *,
         offsets: Mapping[tuple[str, int], int] | None = None,
         group: str = "",
+        size_bytes: int = 0,
     ) -> CommitInfo:
-        """Write records and offsets together, or raise ProducerLost."""
+        """Write records and offsets together, or raise ProducerLost; more bytes may take longer."""
 
     async def retire(self) -> None:
         """Give the claim up."""

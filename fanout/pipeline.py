@@ -310,6 +310,7 @@ class PartitionFanout:
                 draft.records,
                 offsets={(place.events_topic, place.partition): offset},
                 group=place.group,
+                size_bytes=draft.size_bytes,
             )
             error = None
         finally:

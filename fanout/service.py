@@ -33,8 +33,9 @@ NAME = "fanout"
 CLIENT_ID = "hooklane-fanout"
 DRAIN_S = 3.0
 READY_LAG_S = 30.0
-COMMIT_S_MAX = 45.0
-"""A tick of one event for 1,000 subscriptions may weigh 256 MiB; transactions end at 60 s."""
+COMMIT_S = 20.0
+TRANSACTION_S = 360.0
+"""A tick of one event for 1,000 subscriptions may weigh 300 MB: five minutes at the slowest."""
 USED_TOPICS = ("events", "deliveries", "registry", "quarantine")
 
 
@@ -88,7 +89,8 @@ class Actors:
             transactional_id=transactional_id(settings.topics.prefix, "fanout", partition),
             client_id=f"{CLIENT_ID}-{partition}",
             clock=self._clock,
-            commit_timeout_s=COMMIT_S_MAX,
+            commit_timeout_s=COMMIT_S,
+            transaction_s=TRANSACTION_S,
         )
         log_reader = EventLog(
             partial(kafka.consumer, settings.kafka, client_id=f"{CLIENT_ID}-recall"),

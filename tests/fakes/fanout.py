@@ -30,6 +30,7 @@ class Tick(NamedTuple):
     records: list[Record]
     offsets: dict[tuple[str, int], int]
     group: str
+    size_bytes: int
 
 
 class FakeProducer:
@@ -54,6 +55,7 @@ class FakeProducer:
         *,
         offsets: Mapping[tuple[str, int], int] | None = None,
         group: str = "",
+        size_bytes: int = 0,
     ) -> CommitInfo:
         """Land, or raise ProducerLost; one at a time."""
         if self.committing:
@@ -67,7 +69,7 @@ class FakeProducer:
             if self.is_lost or not self.is_claimed:
                 self.is_claimed = False
                 raise ProducerLost("lost", fenced=True)
-            self.ticks.append(Tick(list(records), dict(offsets or {}), group))
+            self.ticks.append(Tick(list(records), dict(offsets or {}), group, size_bytes))
         finally:
             self.committing -= 1
             self.changed.set()

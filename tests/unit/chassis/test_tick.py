@@ -6,7 +6,14 @@ from aiokafka.structs import RecordMetadata
 
 from chassis.clock import SystemClock
 from chassis.settings import KafkaSettings
-from chassis.tick import ProducerLost, Record, TickProducer, _append_skew_ms, _is_fence
+from chassis.tick import (
+    ProducerLost,
+    Record,
+    TickProducer,
+    _append_skew_ms,
+    _is_fence,
+    commit_bound_s,
+)
 
 
 def producer() -> TickProducer:
@@ -63,6 +70,12 @@ async def test_a_claim_without_a_broker_is_lost_and_can_be_retired() -> None:
 def test_skew_is_what_no_delay_explains(answers: list[RecordMetadata], skew: int | None) -> None:
     """An append time between question and answer says nothing; outside, at least the distance."""
     assert _append_skew_ms(answers, 1000, 1020) == skew
+
+
+def test_a_large_tick_may_take_longer() -> None:
+    """One event for 1,000 subscriptions at 1 MiB/s: a fixed bound would fail it again and again."""
+    assert commit_bound_s(20, 0) == 20
+    assert commit_bound_s(20, 256 * 1_048_576) == 276
 
 
 def test_a_fence_is_found_below_other_errors() -> None:

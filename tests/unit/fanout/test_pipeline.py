@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Sequence
 import pytest
 
 from chassis import logs
+from chassis.kafka import record_bytes
 from chassis.metrics import make_registry
 from fanout.metrics import FanoutMetrics
 from fanout.parts import Parts, Place
@@ -96,6 +97,17 @@ async def test_deliveries_and_offset_are_committed_together(bench: Bench) -> Non
     assert bench.written() == ["0", "1", "2"]
     assert bench.committed() == [3]
     assert bench.producer.ticks[0].group == "p-fanout"
+
+
+async def test_a_tick_says_what_it_weighs(bench: Bench) -> None:
+    """A large one is given the time that it takes, else it would fail again and again."""
+    actor = await bench.actor()
+
+    _feed(actor, _events(0, 1))
+    await bench.producer.until(lambda producer: len(producer.ticks) == 1)
+    (tick,) = bench.producer.ticks
+
+    assert tick.size_bytes == sum(record_bytes(record) for record in tick.records) > 0
 
 
 async def test_a_delivery_says_how_far_the_registry_was_read(bench: Bench) -> None:
