@@ -52,6 +52,16 @@ class Service:
         """Send a signal to this very process."""
         self.process.send_signal(number)
 
+    async def says(self, text: str, *, within_s: float = 60) -> None:
+        """Wait until its log has a text; a process that ended without it fails the test."""
+
+        async def has_said_so() -> bool:
+            log = self.log.read_text()
+            assert text in log or self.process.returncode is None, log[-3000:]
+            return text in log
+
+        await eventually(has_said_so, within_s=within_s, what=f"{self.name}: {text}", every_s=0.02)
+
     async def exit_code(self, *, within_s: float) -> int:
         """Wait until the process ended."""
         async with asyncio.timeout(within_s):

@@ -4,7 +4,7 @@ from collections import Counter
 
 from tests.e2e.log import header, read_topic
 from tests.e2e.receiver import Receiver, first_attempts
-from tests.e2e.stack import Stack
+from tests.e2e.stack import Stack, eventually
 from tests.fault.load import SUBSCRIBERS, Load
 
 Repeat = tuple[float, float]
@@ -14,8 +14,23 @@ Repeat = tuple[float, float]
 async def subscribe_all(stack: Stack, receiver: Receiver) -> None:
     """Give each subscriber one strict subscription at a path of its name."""
     for name in SUBSCRIBERS:
+        await claimed(stack, name)
         created = await stack.subscribe(name, receiver.url(name))
         receiver.secrets[name] = created["secret"]
+
+
+async def claimed(stack: Stack, subscriber: str) -> None:
+    """Write to a subscriber's registry partition until it takes writes: a first claim may be slow.
+
+    What may be repeated comes first, so that what may not be is not left in doubt by a 503.
+    """
+
+    async def has_written() -> bool:
+        status, answer = await stack.api("PUT", f"/v1/subscribers/{subscriber}", json={})
+        assert status in {200, 201, 503}, answer
+        return status != 503
+
+    await eventually(has_written, within_s=60, what=f"{subscriber} is written")
 
 
 async def judge(stack: Stack, receiver: Receiver, load: Load, *, within_s: float) -> list[Repeat]:

@@ -40,7 +40,7 @@ def damage(folder: Path, topic: str) -> None:
 async def test_a_damaged_batch_is_never_skipped(
     own_kafka: Callable[..., EmbeddedKafka], prefix: str
 ) -> None:
-    """Its reader stands still before it and tries again; what follows is not taken for the next."""
+    """Its reader stands still and tries again; what follows is not taken for the next."""
     node = await asyncio.to_thread(own_kafka)
     settings = settings_for(node.bootstrap_servers)
     topic = await create_topic(settings, f"{prefix}.in")
@@ -66,7 +66,7 @@ async def test_a_damaged_batch_is_never_skipped(
     await table.start()
     await until(lambda: rebuilt.count >= 2)
 
-    assert table.get(0, b"1") == BEFORE
-    assert table.get(0, b"2") is table.get(0, b"3") is None
-    assert (table.position(0), table.is_caught_up) == (1, False)
+    found = {key for key, _ in table.items(0)}, table.position(0), table.is_caught_up
     await table.stop()
+    # What lay before it in the same fetch may have been read or not.
+    assert found in [(set(), 0, False), ({b"1"}, 1, False)]

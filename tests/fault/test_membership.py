@@ -13,7 +13,7 @@ from schemas.topics import partition_of
 from tests.e2e.receiver import Receiver
 from tests.e2e.stack import Service, Stack
 from tests.fault.figures import Note
-from tests.fault.judge import judge, subscribe_all
+from tests.fault.judge import claimed, judge, subscribe_all
 from tests.fault.load import SUBSCRIBERS, Load, now_s, pass_time
 
 pytestmark = [pytest.mark.kafka, pytest.mark.timeout(400)]
@@ -98,6 +98,7 @@ async def test_kept_partitions_pause_for_the_drain_only(
     services = {service.name: service for service in await stack.start()}
     for name in SUBSCRIBERS:
         receiver.delays_s[f"{name}-slow"] = SLOW_S
+        await claimed(stack, name)
         await stack.subscribe(name, receiver.url(f"{name}-slow"), timeout_s=30)
     load = await _loaded(stack, receiver)
     await _arrivals(receiver, 200)

@@ -10,7 +10,7 @@ import pytest
 from hooklane.embedded_kafka import EmbeddedKafka
 from hooklane.kafka_properties import cluster_places
 from tests.e2e.receiver import Receiver
-from tests.e2e.stack import SERVICES, Service, Stack, eventually
+from tests.e2e.stack import SERVICES, Service, Stack
 from tests.fault.backlog import Backlog, Subscription
 from tests.fault.figures import Note
 from tests.fault.judge import judge, subscribe_all
@@ -37,14 +37,6 @@ async def _terminated(service: Service) -> float:
 async def _arrivals(receiver: Receiver, count: int) -> None:
     here = len(receiver.received)
     await receiver.until(lambda: len(receiver.received) >= here + count, within_s=90)
-
-
-async def _says(service: Service, text: str) -> None:
-    async def has_said_so() -> bool:
-        assert service.process.returncode is None, service.log.read_text()[-3000:]
-        return text in service.log.read_text()
-
-    await eventually(has_said_so, within_s=60, what=f"{service.name} says {text}")
 
 
 @pytest.mark.parametrize("name", SERVICES)
@@ -105,7 +97,7 @@ async def test_sigterm_during_a_rebalance(
     took = []
     for later_s in (0.0, 0.5, 1.5):
         joining = await stack.spawn(name)
-        await _says(joining, "ownership.assigned")
+        await joining.says("ownership.assigned")
         crowding = await stack.spawn(name)
         await pass_time(later_s)
         took.append(await _terminated(members[0]))
@@ -133,7 +125,7 @@ async def test_sigterm_while_the_registry_is_read(stack: Stack, note: Note, name
     took = []
     for later_s in (0.0, 0.4, 0.8, 1.2, 2.0):
         service = await stack.spawn(name)
-        await _says(service, "process.starting")
+        await service.says("process.starting")
         await pass_time(later_s)
         took.append(await _terminated(service))
 
@@ -164,10 +156,10 @@ async def test_services_before_kafka_and_topics(
     try:
         services = [await stack.spawn(name) for name in SERVICES]
         for service in services:
-            await _says(service, "kafka.waiting")
+            await service.says("kafka.waiting")
         await asyncio.to_thread(node.start)
         for service in services:
-            await _says(service, "kafka.topics_missing")
+            await service.says("kafka.topics_missing")
         await stack.topics()
         began_s = now_s()
         await stack.ready(*services)
