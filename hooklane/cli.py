@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import click
 
-from hooklane import cli_api, cli_checks, cli_vault, surroundings
+from hooklane import cli_again, cli_api, cli_checks, cli_vault, surroundings
 from hooklane.ending import ends, output_option
 from hooklane.exits import FAILURE, CommandFailed
 from hooklane.output import Form
@@ -117,6 +117,8 @@ for command in (
     cli_api.events,
     cli_api.subscriptions,
     cli_api.keys,
+    cli_again.dead_letters,
+    cli_again.replay,
     cli_checks.check_producer,
     cli_checks.doctor,
     cli_checks.verify,

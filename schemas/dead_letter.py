@@ -1,9 +1,11 @@
 """Describe the header `dead_letter` of a delivery that was given up."""
 
+from collections.abc import Sequence
 from enum import StrEnum
 
 import msgspec
 
+from schemas.delivery import DEAD_LETTER_HEADER
 from schemas.outcome import Outcome
 
 RESPONSE_BYTES_MAX = 4_096
@@ -44,3 +46,17 @@ class DeadLetterEnvelope(msgspec.Struct, frozen=True, kw_only=True):
     def encode(self) -> bytes:
         """Return the JSON bytes of the header."""
         return msgspec.json.encode(self)
+
+
+_DECODER = msgspec.json.Decoder(DeadLetterEnvelope)
+
+
+def decode_dead_letter(headers: Sequence[tuple[str, bytes]]) -> DeadLetterEnvelope | None:
+    """Read the header `dead_letter`; None when there is none that can be read."""
+    raw = next((value for name, value in headers if name == DEAD_LETTER_HEADER), None)
+    if raw is None:
+        return None
+    try:
+        return _DECODER.decode(raw)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return None

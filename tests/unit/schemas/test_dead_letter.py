@@ -2,7 +2,7 @@
 
 import orjson
 
-from schemas.dead_letter import DeadLetterEnvelope, DeadLetterReason
+from schemas.dead_letter import DeadLetterEnvelope, DeadLetterReason, decode_dead_letter
 from schemas.outcome import Outcome
 
 
@@ -48,3 +48,10 @@ def test_the_header_holds_the_fields_of_the_contract() -> None:
 def test_reasons_are_the_closed_list_of_the_contract() -> None:
     """The values are a metric label."""
     assert " ".join(DeadLetterReason) == "exhausted expired aborted gone too_large"
+
+
+def test_a_header_that_cannot_be_read_is_none() -> None:
+    """Tools read what anybody may have written."""
+    assert decode_dead_letter([]) is None
+    assert decode_dead_letter([("dead_letter", b"{")]) is None
+    assert decode_dead_letter([("dead_letter", b"\xff")]) is None

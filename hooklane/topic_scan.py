@@ -1,0 +1,79 @@
+"""Read a topic from a moment to its end, and keep what is wanted of it. Bounded in all it keeps."""
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final, Generic, TypeVar
+
+from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
+
+from chassis import kafka
+from chassis.kafka import KafkaUnavailable
+from chassis.settings import KafkaSettings
+from hooklane.exits import NETWORK, CommandFailed
+
+T = TypeVar("T")
+
+CLIENT_ID: Final = "hooklane-scan"
+SILENCE_S: Final = 20.0
+"""How long no partition may move on before the brokers count as gone."""
+
+
+@dataclass(frozen=True)
+class Scan(Generic[T]):
+    """What to read: `keep` gives what to keep of a record, None = nothing.
+
+    At most `keep_max` are kept, of each partition the newest, or the oldest.
+    """
+
+    topic: str
+    partitions: int
+    keep: Callable[[ConsumerRecord], T | None]
+    keep_max: int
+    since_ms: int = 0
+    is_newest: bool = True
+
+
+async def scan(settings: KafkaSettings, wanted: Scan[T]) -> list[T]:
+    """Read to the ends that the partitions have now; by partition, oldest first."""
+    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # our one line says it
+    servers = ",".join(settings.bootstrap_servers)
+    client = kafka.consumer(settings, client_id=CLIENT_ID)
+    try:
+        await kafka.start(client)
+        return [
+            one for part in range(wanted.partitions) for one in await _read(client, wanted, part)
+        ]
+    except TimeoutError as error:
+        raise CommandFailed(NETWORK, f"Kafka at {servers} gave no records in time") from error
+    except KafkaUnavailable as error:
+        raise CommandFailed(NETWORK, f"no Kafka at {servers}") from error
+    except Exception as error:
+        if not kafka.is_fault(error):
+            raise
+        text = f"Kafka at {servers} did not answer: {type(error).__name__}"
+        raise CommandFailed(NETWORK, text) from error
+    finally:
+        await kafka.retire(client, timeout_s=2)
+
+
+async def _read(client: AIOKafkaConsumer, wanted: Scan[T], partition: int) -> list[T]:
+    place = TopicPartition(wanted.topic, partition)
+    client.assign([place])
+    end = (await client.end_offsets([place]))[place]
+    found = (await client.offsets_for_times({place: wanted.since_ms}))[place]
+    client.seek(place, end if found is None else found.offset)
+    kept: deque[T] = deque(maxlen=wanted.keep_max)
+    while True:
+        async with asyncio.timeout(SILENCE_S):
+            if await client.position(place) >= end:
+                return list(kept)
+            polled = await client.getmany(place, timeout_ms=200)
+        for record in polled.get(place, ()):
+            one = wanted.keep(record)
+            if one is not None:
+                kept.append(one)
+            if len(kept) == wanted.keep_max and not wanted.is_newest:
+                return list(kept)
