@@ -89,7 +89,7 @@ _EVENTS: Final = (
         scope="events:write",
         request=_EVENT,
         headers=("Idempotency-Key",),
-        answers=(Answer(_ACCEPTED, "Sent"),),
+        answers=(Answer(_ACCEPTED, "SentOrBatch"),),
         problems=_INGEST_PROBLEMS,
     ),
     Route(

@@ -25,6 +25,7 @@ _TEXT: Final[Shape] = {"type": "string"}
 _NUMBER: Final[Shape] = {"type": "integer", "minimum": 0}
 _TIME: Final[Shape] = {"type": "string", "format": "date-time"}
 _SUBSCRIBER: Final[Shape] = {"type": "string", "pattern": SUBSCRIBER_PATTERN}
+_AS_TEXT: Final = ({"type": "integer"}, {"type": "boolean"}, {"type": "null"})
 _SECRET_NOTE: Final = "`whsec_` + base64 (HMAC-SHA256) or `whsk_` + base64 (Ed25519)."
 
 
@@ -88,8 +89,8 @@ _CLOUD_EVENT: Final[Shape] = {
         "id": _visible(ID_CHARS_MAX),
         "source": _visible(SOURCE_CHARS_MAX),
         "type": _visible(TYPE_CHARS_MAX),
-        "subscriber": _SUBSCRIBER,
-        "orderingkey": _text(ORDERING_KEY_CHARS_MAX),
+        "subscriber": {"anyOf": [_SUBSCRIBER, *_AS_TEXT]},
+        "orderingkey": {"anyOf": [_text(ORDERING_KEY_CHARS_MAX), *_AS_TEXT]},
     },
     "additionalProperties": True,
 }
@@ -177,6 +178,7 @@ SHAPES: Final[dict[str, Shape]] = {
     "Sent": _SENT,
     "BatchItem": _ITEM,
     "BatchSent": closed({"items": _array(ref("BatchItem"))}),
+    "SentOrBatch": {"oneOf": [ref("Sent"), ref("BatchSent")]},
     "TestSent": closed({"webhook_id": _TEXT}),
     "FilterVerdict": closed({"matches": {"type": "boolean"}, "why": _array(_TEXT)}),
     "FieldError": closed(

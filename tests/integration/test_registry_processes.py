@@ -7,7 +7,7 @@ from collections.abc import Callable
 import aiohttp
 import orjson
 import pytest
-from aiokafka.admin import ConfigResource, ConfigResourceType
+from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 
 from chassis import kafka
 from chassis.kafka import Record
