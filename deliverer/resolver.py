@@ -18,7 +18,7 @@ import pycares
 from chassis.egress import IPAddress, parse_address
 
 LOOKUP_TIMEOUT_S: Final = 3.0
-LOOKUPS_MAX: Final = 512
+LOOKUPS_MAX: Final = 4_096
 POSITIVE_S_MAX: Final = 10.0
 NEGATIVE_S: Final = 2.0
 CACHED_NAMES_MAX: Final = 4_096
@@ -166,6 +166,9 @@ def failure_of(error: aiodns.error.DNSError) -> NameFailed:
     code = error.args[0] if error.args else None
     if code in {aiodns.error.ARES_ENOMEM, aiodns.error.ARES_EFILE}:
         return NameFailed("no descriptor or memory for a look-up", is_local=True)
+    if code == aiodns.error.ARES_ECONNREFUSED:
+        # What c-ares says when it cannot even open or use a socket to a server of ours.
+        return NameFailed("no name server can be reached", is_local=True)
     if code in {aiodns.error.ARES_ENOTFOUND, aiodns.error.ARES_ENODATA}:
         return NameFailed("the name has no address")
     if code == aiodns.error.ARES_ETIMEOUT:

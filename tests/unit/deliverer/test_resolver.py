@@ -170,6 +170,7 @@ async def test_the_real_lookup_reads_the_hosts_file() -> None:
         (aiodns.error.ARES_ENOTFOUND, False),
         (aiodns.error.ARES_ETIMEOUT, False),
         (aiodns.error.ARES_ESERVFAIL, False),
+        (aiodns.error.ARES_ECONNREFUSED, True),
         (aiodns.error.ARES_EFILE, True),
         (aiodns.error.ARES_ENOMEM, True),
     ],
