@@ -13,6 +13,8 @@ would pass the others again and again.
 from collections.abc import Callable, Collection
 from typing import Protocol
 
+from deliverer.slots import Slots
+
 
 def host_cap(max_in_flight: int, share: float) -> int:
     """Return how many attempts to one host may be in flight, at least one."""
@@ -107,22 +109,39 @@ class HostSlots:
 
 
 class Doors:
-    """What one partition asks before an attempt starts: its view of a process's hosts."""
+    """What one partition asks before an attempt starts: its view of slots and hosts.
+
+    `has_refused` tells whether slots were refused since the step began.
+    """
 
     def __init__(
         self,
+        slots: Slots,
         hosts: HostSlots,
         *,
         host_of: Callable[[str], str | None],
         tell: Callable[[str], None],
         wake: Callable[[], None],
     ) -> None:
+        self._slots = slots
         self._hosts = hosts
         self._tell = tell
         self._wake = wake
         self._waits: set[str] = set()
         self._calls: list[str] = []
         self.host_of = host_of
+        self.has_refused = False
+
+    def admits(self, is_suspect: bool) -> bool:
+        """Tell whether a subscription of this kind may have a slot; remember if one may not."""
+        is_admitted = self._slots.admits(is_suspect)
+        self.has_refused = self.has_refused or not is_admitted
+        return is_admitted
+
+    @property
+    def spare(self) -> int:
+        """Say how many may start in this process before only those without attempts may."""
+        return self._slots.spare
 
     def has_room(self, host: str) -> bool:
         """Tell whether an attempt to a host may start now."""
@@ -137,8 +156,9 @@ class Doors:
         self._calls.append(host)
         self._wake()
 
-    def calls(self) -> list[str]:
-        """Return and forget the hosts that called."""
+    def open(self) -> list[str]:
+        """Begin a step; returns the hosts that called since the last one."""
+        self.has_refused = False
         calls, self._calls = self._calls, []
         return calls
 

@@ -22,6 +22,17 @@ class Life:
     endpoints: PartitionEndpoints
     lease: Lease
     commits: Commits
+
+    def describe(self, now_s: float) -> dict[str, object]:
+        """Return what `/debug` shows of it."""
+        view = self.machine.view
+        return view.describe() | {
+            "lane_states": view.lanes_by_state(),
+            "breakers": view.breakers_by_state(),
+            "is_lease_fresh": self.lease.is_fresh(now_s),
+            "tick_state": self.commits.describe(now_s),
+        }
+
     doors: Doors
 
 
@@ -63,7 +74,13 @@ async def take_over(
         ended=ended,
     )
     _tell(partition, parts, machine, took_s=parts.clock.monotonic() - claimed_at)
-    doors = Doors(parts.hosts, host_of=endpoints.host_of, tell=parts.host_waits, wake=wake)
+    doors = Doors(
+        parts.slots,
+        parts.hosts,
+        host_of=endpoints.host_of,
+        tell=parts.host_waits,
+        wake=wake,
+    )
     return Life(machine, endpoints, lease, commits, doors)
 
 

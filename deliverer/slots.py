@@ -2,11 +2,16 @@
 
 Subscriptions whose last attempt failed are *suspects*: together they may hold a fifth of the slots,
 so that dead receivers that eat their whole timeout cannot take the places of healthy ones.
+
+Before the first timeout nobody knows who is dead. So the second half of the slots is kept for
+subscriptions that have no attempt out: many that hang at once, each with as many attempts as it may
+have, still leave a slot for each of the others.
 """
 
 from collections.abc import Callable
 
 SUSPECT_SHARE = 0.2
+FREE_SHARE = 0.5
 
 
 class Slots:
@@ -27,6 +32,11 @@ class Slots:
     def in_flight(self) -> int:
         """Return how many attempts run in this process."""
         return self._in_flight
+
+    @property
+    def spare(self) -> int:
+        """Return how many more may start before only subscriptions without attempts may."""
+        return int(self._max * FREE_SHARE) - self._in_flight
 
     def admits(self, is_suspect: bool) -> bool:
         """Tell whether a subscription of this kind may start an attempt now."""

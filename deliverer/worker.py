@@ -181,16 +181,8 @@ class PartitionWorker:
         life = self._life
         row: dict[str, object] = {"partition": self._partition, "is_running": life is not None}
         if life is not None:
-            now_s = self._parts.clock.monotonic()
-            view = life.machine.view
-            row |= view.describe() | {
-                "lane_states": view.lanes_by_state(),
-                "breakers": view.breakers_by_state(),
-                "is_lease_fresh": life.lease.is_fresh(now_s),
-                "tick_state": life.commits.describe(now_s),
-                "is_drained": self._is_drained,
-                "may_start": self._may_start,
-            }
+            row |= life.describe(self._parts.clock.monotonic())
+            row |= {"is_drained": self._is_drained, "may_start": self._may_start}
         return row
 
     @property
@@ -257,24 +249,16 @@ class PartitionWorker:
         if not life.lease.is_fresh(self._parts.clock.monotonic()):
             life.doors.step_aside()
             return _wants_start(life.machine, now_ms)
-        slots, doors = self._parts.slots, life.doors
-        calls = doors.calls()
+        machine, doors = life.machine, life.doors
+        calls = doors.open()
         for host in calls:
-            life.machine.call(host)
-        is_refused = False
-
-        def admits(is_suspect: bool) -> bool:
-            nonlocal is_refused
-            is_admitted = slots.admits(is_suspect)
-            is_refused = is_refused or not is_admitted
-            return is_admitted
-
-        machine = life.machine
+            machine.call(host)
+        admits = doors.admits
         while (attempt := machine.next_start(now_ms, admits=admits, hosts=doors)) is not None:
             self._begin_attempt(life, attempt)
         doors.settle(machine.full_hosts, answered=calls)
-        if is_refused:
-            slots.wait(self._poke)
+        if doors.has_refused or machine.has_sated:
+            self._parts.slots.wait(self._poke)
         return False
 
     def _tick(self, life: Life, *, is_forced: bool) -> float:

@@ -136,6 +136,10 @@ class Hosts(Protocol):
     def host_of(self) -> Callable[[str], str | None]:
         """Name the host and port of a subscription; None = unknown, and nothing bounds it."""
 
+    @property
+    def spare(self) -> int:
+        """Say how many may start in this process before only those without attempts may."""
+
     def has_room(self, host: str) -> bool:
         """Ask whether one more attempt to a host may start."""
 

@@ -198,6 +198,11 @@ class Machine:
         """The hosts that subscriptions of this partition wait for."""
         return self._state.roster.lines.keys()
 
+    @property
+    def has_sated(self) -> bool:
+        """Ask whether subscriptions wait for spare slots: ask again when one becomes free."""
+        return bool(self._state.roster.sated)
+
     def call(self, host: str) -> None:
         """Note that a full host has room for one more attempt."""
         self._state.roster.call(host)

@@ -146,12 +146,14 @@ class Roster:
     Suspects have a ring of their own, so that thousands of dead receivers that wait for their few
     slots are not walked over each time a healthy one starts. `lines` are those of full hosts; while
     one is there newcomers stand at its end, else whoever is busy would pass the others for ever.
+    `sated` have attempts out and wait while slots are kept for those that have none.
     """
 
-    __slots__ = ("_count", "_timers", "lines", "ring", "suspects")
+    __slots__ = ("_count", "_timers", "lines", "ring", "sated", "suspects")
 
     def __init__(self) -> None:
         self.lines: dict[str, Line] = {}
+        self.sated: dict[Seat, None] = {}
         self.ring: deque[Seat] = deque()
         self.suspects: deque[Seat] = deque()
         self._timers: list[tuple[int, int, Seat]] = []
@@ -168,10 +170,26 @@ class Roster:
         """List a subscription again if one of its lanes is ready."""
         if seat.ready and not seat.is_listed:
             self._stand(seat)
+        elif self.sated and not seat.in_flight and seat in self.sated:
+            del self.sated[seat]
+            self._stand(seat)
 
     def _stand(self, seat: Seat) -> None:
         seat.is_listed = True
         (self.suspects if seat.is_suspect else self.ring).append(seat)
+
+    def sate(self, seat: Seat) -> None:
+        """Have a subscription wait until slots are spare, or it has no attempt out any more."""
+        seat.is_listed = True
+        self.sated[seat] = None
+
+    def readmit(self, spare: int) -> None:
+        """Bring as many to their turn as there are spare slots, first come first."""
+        while self.sated and spare > 0:
+            seat = next(iter(self.sated))
+            del self.sated[seat]
+            self._stand(seat)
+            spare -= 1
 
     def line_up(self, seat: Seat, host: str) -> None:
         """Have a subscription wait for its host; first in line if it was called in vain."""

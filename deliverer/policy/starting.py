@@ -29,6 +29,8 @@ def next_start(
     """
     if not p.is_confirmed:
         return None
+    if p.roster.sated:
+        p.roster.readmit(len(p.roster.sated) if hosts is None else hosts.spare)
     rings = [p.roster.ring, p.roster.suspects]
     if p.tried % SUSPECTS_FIRST == 0:
         rings.insert(0, p.roster.suspects)
@@ -114,6 +116,9 @@ def _turn(p: Partition, seat: Seat, now: int, hosts: Hosts | None) -> Attempt | 
         bound = seat.health.bound(bound)
     if is_limited or seat.in_flight >= bound:
         return None  # back by a timer, or when one of them ends
+    if seat.in_flight and hosts is not None and hosts.spare <= 0:
+        p.roster.sate(seat)
+        return None
     if not _has_place(p, seat, hosts):
         return None  # back when its host calls
     ready = seat.ready

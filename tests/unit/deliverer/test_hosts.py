@@ -9,10 +9,22 @@ import pytest
 from deliverer.hosts import Doors, HostSlots, host_cap
 from deliverer.policy.items import Attempt, Delivery
 from deliverer.policy.machine import Machine
+from deliverer.slots import Slots
 from schemas.outcome import Outcome
 from tests.unit.deliverer.policy.build import LOOSE, NOW, Registry, delivery, end, feed, machine
 
 TWO_OUT = msgspec.structs.replace(LOOSE, max_in_flight=2)
+
+
+class Spare(Slots):
+    """Slots of which a test says how many are spare."""
+
+    left = 1_000
+
+    @property
+    def spare(self) -> int:
+        """Return what the test says."""
+        return self.left
 
 
 class Owner:
@@ -23,7 +35,10 @@ class Owner:
         self.hosts = hosts
         self.told: list[str] = []
         self.is_poked = False
-        self.doors = Doors(hosts, host_of=_host_of, tell=self.told.append, wake=self._poke)
+        self.slots = Spare(1_000)
+        self.doors = Doors(
+            self.slots, hosts, host_of=_host_of, tell=self.told.append, wake=self._poke
+        )
         self.running: list[Attempt] = []
         self.sequence = 0
 
@@ -41,11 +56,14 @@ class Owner:
     def step(self) -> list[str]:
         """Start what may start; gives whose attempts those are."""
         self.is_poked = False
-        calls = self.doors.calls()
+        calls = self.doors.open()
         for host in calls:
             self.machine.call(host)
         started = []
-        while (attempt := self.machine.next_start(NOW, hosts=self.doors)) is not None:
+        doors = self.doors
+        while (
+            attempt := self.machine.next_start(NOW, admits=doors.admits, hosts=doors)
+        ) is not None:
             assert attempt.host is not None
             self.hosts.take(attempt.host)
             self.running.append(attempt)
@@ -200,3 +218,20 @@ def test_any_crowd_ends_in_order_within_the_bound(seed: int) -> None:
     assert sum(len(lane) for lanes in delivered for lane in lanes.values()) == expected
     assert hosts.full == 0
     assert not any(owner.machine.full_hosts for owner in owners)
+
+
+def test_scarce_slots_are_for_those_that_have_none() -> None:
+    """Whoever has attempts out waits; it is back when slots are spare, or its attempts ended."""
+    owner = Owner(HostSlots(100), "xa", "yb", "zc")
+    owner.feed("xa", "xa", "yb", "yb")
+    owner.slots.left = 0
+    first = owner.step()
+    owner.feed("zc")
+    second = owner.step()
+    owner.end(owner.running[0])
+    third = owner.step()
+    owner.slots.left = 1
+    fourth = owner.step()
+
+    assert (first, second, third, fourth) == (["xa", "yb"], ["zc"], ["xa"], ["yb"])
+    assert not owner.machine.has_sated

@@ -1,5 +1,7 @@
 """Slots of one process, shared between partitions."""
 
+from collections import Counter
+
 import pytest
 
 from deliverer.slots import Slots
@@ -67,3 +69,17 @@ def test_who_left_is_not_woken() -> None:
     slots.release(is_suspect=False)
 
     assert woken == []
+
+
+def test_half_of_the_slots_are_kept_for_who_has_none() -> None:
+    """Three hundred receivers that would hang eight times each leave a quarter to the others."""
+    slots = Slots(1_000)
+    out = Counter[int]()
+    hanging, others = range(300), range(300, 1_000)
+    for subscription in [*(one for one in hanging for _ in range(8)), *others]:
+        if slots.admits(False) and (slots.spare > 0 or not out[subscription]):
+            slots.take(is_suspect=False)
+            out[subscription] += 1
+
+    assert sum(out[one] for one in hanging) < 750
+    assert sum(1 for one in others if out[one]) == 1_000 - sum(out[one] for one in hanging)
