@@ -70,8 +70,10 @@ def run_apply(variables: Mapping[str, str], options: ApplyOptions, form: Form) -
 
 async def _apply(target: Target, wanted: WantedFile, options: ApplyOptions, form: Form) -> int:
     async with ApiClient(target) as api:
-        actions = await plan(api, wanted, is_pruning=options.is_pruning)
+        actions, orphans = await plan(api, wanted, is_pruning=options.is_pruning)
         print(describe(actions, form))
+        for orphan in orphans:
+            report(f"not in the file, and left as it is: {orphan.label} (--prune deletes it)")
         if options.is_dry:
             report("nothing was changed (--dry-run)")
             return OK
@@ -79,12 +81,18 @@ async def _apply(target: Target, wanted: WantedFile, options: ApplyOptions, form
         for failure in failures:
             report(f"hooklane: {failure}")
         changed = sum(action.kind != "keep" for action in actions)
-        report(f"{changed - len(failures)} of {changed} changes made")
+        done = f"{changed - len(failures)} of {changed} changes made"
+        report(done if changed else "nothing to change")
         return failures[0].code if failures else OK
 
 
-async def plan(api: ApiClient, wanted: WantedFile, *, is_pruning: bool) -> list[Action]:
-    """Compare the file with what is there."""
+async def plan(
+    api: ApiClient, wanted: WantedFile, *, is_pruning: bool
+) -> tuple[list[Action], list[Action]]:
+    """Compare the file with what is there; gives what to do, and what only pruning would do.
+
+    Without pruning only the subscribers of the file are looked at.
+    """
     names = dict.fromkeys(one.subscriber for one in wanted.subscriptions)
     if is_pruning:
         names |= dict.fromkeys(await _subscribers(api))
@@ -94,9 +102,8 @@ async def plan(api: ApiClient, wanted: WantedFile, *, is_pruning: bool) -> list[
     for one in wanted.subscriptions:
         live = found.get((one.subscriber, one.name))
         actions.append(plan_one(one, await _with_secret(api, one, live), wanted.owner))
-    if is_pruning:
-        actions += plan_prune(wanted.owner, wanted.subscriptions, lives)
-    return actions
+    orphans = plan_prune(wanted.owner, wanted.subscriptions, lives)
+    return ([*actions, *orphans], []) if is_pruning else (actions, orphans)
 
 
 def describe(actions: Sequence[Action], form: Form) -> str:

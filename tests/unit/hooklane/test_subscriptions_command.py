@@ -53,7 +53,8 @@ def test_apply_creates_then_changes_nothing(
     assert (first, second) == (0, 0)
     assert "+ acme/orders  create" in shown
     assert api.writes() == []
-    assert capsys.readouterr().out == "= 2 unchanged\n"
+    again = capsys.readouterr()
+    assert (again.out, again.err) == ("= 2 unchanged\n", "nothing to change\n")
     assert SECRET not in shown
 
 
@@ -123,6 +124,20 @@ def test_a_lost_race_is_told_and_the_rest_goes_on(
     assert "somebody changed it meanwhile" in shown
     assert "1 of 2 changes made" in shown
     assert api.subscriptions["sub_2"]["url"] == "https://example.com/y"
+
+
+def test_what_the_file_no_longer_has_is_named(
+    api: ManagementApi, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A renamed one would else stay beside its successor unseen; only --prune deletes it."""
+    apply(api, tmp_path)
+    capsys.readouterr()
+
+    apply(api, tmp_path, FILE.replace("name: orders", "name: renamed"))
+
+    shown = capsys.readouterr().err
+    assert "left as it is: acme/orders (--prune deletes it)" in shown
+    assert len(api.subscriptions) == 3
 
 
 def test_a_doubled_mark_stops_everything(api: ManagementApi, tmp_path: Path) -> None:
