@@ -219,13 +219,21 @@ def _peak_mb(child: Child) -> float:
     return int(line.split()[1]) / 1024
 
 
-async def _run(
-    node: EmbeddedKafka, folder: Path, parts: Sequence[str], scale: float
-) -> dict[str, list[Figure]]:
+async def _run(node: EmbeddedKafka, folder: Path, parts: Sequence[str], scale: float) -> None:
     async with asyncio.timeout(RUN_S_MAX), Machine(node, folder) as machine:
         fickle = await Fickle.start(machine)
         async with Feeder(machine) as feeder:
-            return {part: await PARTS[part](machine, feeder, fickle, scale=scale) for part in parts}
+            for part in parts:
+                figures = await PARTS[part](machine, feeder, fickle, scale=scale)
+                print("\n" + table(figures), flush=True)
+                if scale == 1:
+                    _keep(part, figures)
+
+
+def _keep(part: str, figures: Sequence[Figure]) -> None:
+    known = RESULTS.read_text(encoding="utf-8") if RESULTS.exists() else "{}"
+    text = replaced(known, part, document(figures, surroundings()))
+    RESULTS.write_text(text, encoding="utf-8")
 
 
 def main(arguments: list[str]) -> int:
@@ -236,16 +244,10 @@ def main(arguments: list[str]) -> int:
     os.environ.update(PROBES)  # the services inherit it
     try:
         with tempfile.TemporaryDirectory(prefix="hooklane-bench-") as at, EmbeddedKafka() as node:
-            found = uvloop.run(_run(node, Path(at), parts, scale))
+            uvloop.run(_run(node, Path(at), parts, scale))
     except EmbeddedKafkaError as error:
         print(error, file=sys.stderr)
         return 1
-    print("\n" + table([figure for figures in found.values() for figure in figures]))
-    if scale == 1:
-        for part, figures in found.items():
-            known = RESULTS.read_text(encoding="utf-8") if RESULTS.exists() else "{}"
-            text = replaced(known, part, document(figures, surroundings()))
-            RESULTS.write_text(text, encoding="utf-8")
     return 0
 
 

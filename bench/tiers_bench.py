@@ -18,10 +18,10 @@ from chassis import kafka
 from chassis.clock import SystemClock
 from schemas.lane_state import WINDOW_KEY
 
-RETRIES = 9_600
-RETRIES_PER_S = 1_200
+RETRIES = 8_800
+RETRIES_PER_S = 1_100
 """The jitter of the schedule spreads them: a little over 1,000 a second come due."""
-SUBSCRIPTIONS = 1_200
+SUBSCRIPTIONS = 1_100
 """So many that each fails less often than its breaker needs."""
 BEAT_S = 0.05
 SHARE_BYTES = 8 * 1_048_576
@@ -31,7 +31,11 @@ BOUNDS_S = ("0.005", "0.01", "0.025", "0.05", "0.1", "0.25", "0.5", "1.0", "5.0"
 
 TICKS_PER_HOUR = 36_000
 """Ten a second; each leaves two batches, its own and a marker."""
-WRITERS = 8
+Pair = tuple[bytes, bytes | None]
+
+MARKER: Pair = (b"-", None)
+"""A tombstone of nothing: about as many bytes as the marker of a transaction."""
+WRITERS = 16
 HELD = 1_000
 
 
@@ -160,14 +164,12 @@ async def _write_again(made: Deployment, state: Mapping[bytes, bytes], ticks: in
     topic = made.stand.topic("lanes")
     async with _writers(made) as writers:
         for _ in range(0, ticks, len(writers)):
-            batches = [[window, next(lanes)], [window]]
+            batches: list[list[Pair]] = [[window, next(lanes)], [MARKER]]
             await asyncio.gather(*(_write(one, topic, batches) for one in writers))
     return ticks * 3
 
 
-async def _write(
-    writer: AIOKafkaProducer, topic: str, batches: Sequence[Sequence[tuple[bytes, bytes]]]
-) -> None:
+async def _write(writer: AIOKafkaProducer, topic: str, batches: Sequence[Sequence[Pair]]) -> None:
     for records in batches:
         batch = writer.create_batch()
         for key, value in records:

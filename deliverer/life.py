@@ -1,5 +1,6 @@
 """What a partition has from its takeover to its end, and the takeover itself (PROTOCOL)."""
 
+import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -46,13 +47,17 @@ async def take_over(
 ) -> Life:
     """Claim, read what the former owner committed, and stand where its last tick ended.
 
-    The claim comes first: what is read before it may still change. Raises ProducerLost,
-    KafkaUnavailable or StateRefused; the caller tries again.
+    The claim comes first: what is read before it may still change. The rest is read at once.
+    Raises ProducerLost, KafkaUnavailable or StateRefused; the caller tries again.
     """
     claimed_at = parts.clock.monotonic()
     await ticker.claim()
-    endpoints = await parts.registry.take_over(partition)
-    state = await parts.reader.read(partition)
+    reading = asyncio.create_task(parts.reader.read(partition), name="state")
+    try:
+        endpoints = await parts.registry.take_over(partition)
+        state = await reading
+    finally:
+        reading.cancel()
     machine = Machine(
         partition_state=recovered(state),
         subscriptions=endpoints,

@@ -48,6 +48,8 @@ from schemas.topics import TIERS, TopicPlan, plan, topic_name, transactional_id
 NAME: Final = "deliverer"
 CLIENT_ID: Final = "hooklane-deliverer"
 READY_LAG_S: Final = 30.0
+STATE_FETCH_BYTES: Final = 4_194_304
+"""A takeover reads an hour of ticks, tens of megabytes: with small fetches it would mostly wait."""
 SHARE_BYTES_MIN: Final = 524_288
 """Twice the largest event: one that is read always fits."""
 
@@ -269,7 +271,9 @@ def _retention_watch(
 
 def _state_reader(settings: DelivererSettings, names: TopicNames) -> StateReader:
     return StateReader(
-        lambda: kafka.consumer(settings.kafka, client_id=f"{CLIENT_ID}-state"),
+        lambda: kafka.consumer(
+            settings.kafka, client_id=f"{CLIENT_ID}-state", fetch_bytes=STATE_FETCH_BYTES
+        ),
         lambda: kafka.admin(settings.kafka, client_id=f"{CLIENT_ID}-state"),
         lanes_topic=names.lanes,
         deliveries_topic=names.deliveries,
