@@ -8,6 +8,7 @@ from prometheus_client import CollectorRegistry
 from chassis import kafka, logs
 from chassis.admin import AdminServer
 from chassis.clock import Clock, SystemClock
+from chassis.debug import Describe
 from chassis.lifecycle import Component, command
 from chassis.metrics import LoopLag, make_registry
 from chassis.ownership import Ownership, OwnershipHooks
@@ -15,7 +16,7 @@ from chassis.preconditions import Preconditions
 from chassis.table import Table
 from chassis.table_writer import TableWriter, system_jitter
 from chassis.tick import TickProducer
-from chassis.tracing import make_tracing
+from chassis.tracing import Tracing, make_tracing
 from chassis.vault import Vault
 from deliverer.attempts import Attempter
 from deliverer.components import Membership, RegistryReader, Sending
@@ -68,9 +69,7 @@ async def build(settings: DelivererSettings) -> Sequence[Component]:
     tracing = make_tracing(
         settings.tracing, service=CLIENT_ID, instruments=instruments, log=logs.get(NAME)
     )
-    slots = Slots(descriptors.max_in_flight)
-    metrics.in_flight.set_function(lambda: slots.in_flight)
-    metrics.in_flight_limit.set(descriptors.max_in_flight)
+    slots = _slots(descriptors, metrics)
     hosts = HostSlots(host_cap(descriptors.max_in_flight, settings.deliverer.host_share))
     parts = Parts(
         topics=names,
@@ -88,14 +87,7 @@ async def build(settings: DelivererSettings) -> Sequence[Component]:
         sweeps=sweeps,
         registry=reading.registry,
         reader=_state_reader(settings, names),
-        attempts=Attempter(
-            sender,
-            clock=clock,
-            metrics=metrics,
-            log=logs.get("attempts").bind(),
-            traces=AttemptTraces(tracing, group=group_of(settings)) if tracing else None,
-            tells_trace=settings.deliverer.send_trace,
-        ),
+        attempts=_attempter(settings, sender, clock, metrics=metrics, tracing=tracing),
         disabling=reading.disabler,
         make_writer=lambda partition: _tick_producer(settings, partition, clock),
     )
@@ -107,15 +99,7 @@ async def build(settings: DelivererSettings) -> Sequence[Component]:
     gate = _gate(settings, clock, instruments)
     admin = _admin(settings, instruments, reading.table, membership)
     admin.add_checks(gate.checks())
-    admin.add_debug(
-        descriptions(
-            membership.workers,
-            slots=slots,
-            sender=sender,
-            table=reading.table,
-            is_joined=lambda: membership.ownership.is_joined,
-        )
-    )
+    admin.add_debug(_debug(membership, slots, sender, reading.table))
     return [
         admin,
         LoopLag(instruments, clock=clock),
@@ -125,16 +109,59 @@ async def build(settings: DelivererSettings) -> Sequence[Component]:
         Sending(sender),
         delays,
         sweeps,
-        Sampler(
-            metrics,
-            clock=clock,
-            partitions=membership.views,
-            lag_records=membership.ownership.lag_records,
-            table=reading.table,
-        ),
+        _sampler(metrics, clock, membership, reading.table),
         _retention_watch(settings, names, instruments, owned=membership.owned, clock=clock),
         membership,
     ]
+
+
+def _slots(descriptors: Descriptors, metrics: DelivererMetrics) -> Slots:
+    slots = Slots(descriptors.max_in_flight)
+    metrics.in_flight.set_function(lambda: slots.in_flight)
+    metrics.in_flight_limit.set(descriptors.max_in_flight)
+    return slots
+
+
+def _attempter(
+    settings: DelivererSettings,
+    sender: HttpSender,
+    clock: Clock,
+    *,
+    metrics: DelivererMetrics,
+    tracing: Tracing | None,
+) -> Attempter:
+    return Attempter(
+        sender,
+        clock=clock,
+        metrics=metrics,
+        log=logs.get("attempts").bind(),
+        traces=AttemptTraces(tracing, group=group_of(settings)) if tracing else None,
+        tells_trace=settings.deliverer.send_trace,
+    )
+
+
+def _debug(
+    membership: Membership, slots: Slots, sender: HttpSender, table: Table[RegistryEntry]
+) -> Mapping[str, Describe]:
+    return descriptions(
+        membership.workers,
+        slots=slots,
+        sender=sender,
+        table=table,
+        is_joined=lambda: membership.ownership.is_joined,
+    )
+
+
+def _sampler(
+    metrics: DelivererMetrics, clock: Clock, membership: Membership, table: Table[RegistryEntry]
+) -> Sampler:
+    return Sampler(
+        metrics,
+        clock=clock,
+        partitions=membership.views,
+        lag_records=membership.ownership.lag_records,
+        table=table,
+    )
 
 
 def _descriptors(settings: DelivererSettings) -> Descriptors:

@@ -1,0 +1,54 @@
+"""Reading a topic from a moment on, on a real Kafka."""
+
+from dataclasses import dataclass, field
+
+import pytest
+from aiokafka import ConsumerRecord
+
+from chassis import kafka as clients
+from chassis.kafka import Record
+from chassis.settings import KafkaSettings
+from chassis.topics import create_missing
+from hooklane.topic_scan import Scan, scan
+from tests.conftest import Broker
+
+pytestmark = pytest.mark.kafka
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A topic as it should be."""
+
+    name: str
+    partitions: int = 2
+    replication_factor: int = 1
+    config: dict[str, str] = field(default_factory=dict)
+
+
+def _even(record: ConsumerRecord) -> bytes | None:
+    number: bytes = record.value
+    return number if int(number) % 2 == 0 else None
+
+
+async def test_what_is_wanted_is_kept_within_the_bound(kafka: Broker, prefix: str) -> None:
+    """The newest or the oldest of each partition, or nothing from the future."""
+    settings = KafkaSettings.model_validate({"bootstrap_servers": kafka.bootstrap_servers})
+    topic = f"{prefix}.x"
+    admin = clients.admin(settings, client_id="test")
+    await clients.start(admin)
+    await create_missing(admin, [Plan(topic)])
+    await clients.retire(admin)
+    producer = clients.producer(settings, client_id="test")
+    await clients.start(producer)
+    await clients.produce(
+        producer, [Record(topic, int(n % 3 == 0), b"k", str(n).encode()) for n in range(20)]
+    )
+    await clients.retire(producer)
+
+    newest = await scan(settings, Scan(topic, 2, _even, 2))
+    oldest = await scan(settings, Scan(topic, 2, _even, 2, is_newest=False))
+    future = await scan(settings, Scan(topic, 2, _even, 2, since_ms=1 << 45))
+
+    assert newest == [b"14", b"16", b"12", b"18"]
+    assert oldest == [b"2", b"4", b"0", b"6"]
+    assert future == []
