@@ -1,7 +1,12 @@
 """A takeover, step by step."""
 
+import asyncio
+from dataclasses import replace
+
 import pytest
 
+from chassis.kafka import KafkaUnavailable
+from deliverer.endpoints import PartitionEndpoints
 from deliverer.life import Life, take_over
 from deliverer.policy.items import Extent
 from deliverer.policy.machine import StateRefused
@@ -68,3 +73,26 @@ async def test_a_mark_beyond_the_log_refuses() -> None:
     """Somebody deleted the topic; going on would skip what comes."""
     with pytest.raises(StateRefused):
         await life_of(Bench(state=committed(21)))
+
+
+async def test_a_registry_that_is_away_ends_the_reading_of_the_state() -> None:
+    """Both are read at once; the next try begins both anew."""
+    bench = Bench()
+    never = asyncio.Event()
+
+    class Away:
+        async def take_over(self, partition: int) -> PartitionEndpoints:
+            raise KafkaUnavailable("no brokers")
+
+    class Slow:
+        async def read(self, partition: int) -> CommittedState:
+            await never.wait()
+            raise AssertionError
+
+    parts = replace(bench.parts, registry=Away(), reader=Slow())  # type: ignore[arg-type]
+
+    with pytest.raises(KafkaUnavailable):
+        await take_over(0, parts, bench.worker._ticker, ended=lambda _: None, wake=lambda: None)
+    await asyncio.sleep(0)
+
+    assert "state" not in {task.get_name() for task in asyncio.all_tasks()}
