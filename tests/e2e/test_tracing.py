@@ -2,7 +2,6 @@
 
 import pytest
 
-from tests.e2e.log import read_topic
 from tests.e2e.receiver import Receiver
 from tests.e2e.stack import Stack, eventually, free_port
 from tests.integration.collectors import Collector, collecting
@@ -77,21 +76,6 @@ def _assert_one_trace(collector: Collector, prefix: str) -> None:
     assert first.links == again.links == {(TRACE_ID, fanned_out.span_id)}
     services = [span.service for span in (served, fanned_out, first)]
     assert services == ["hooklane-gateway", "hooklane-fanout", "hooklane-deliverer"]
-
-
-async def test_without_a_collector_headers_travel_and_receivers_see_none(
-    stack: Stack, receiver: Receiver
-) -> None:
-    """The default: nobody records, everybody passes on, a receiver is a stranger."""
-    await stack.start()
-    await stack.subscribe("acme", receiver.url("hooks"))
-    await _publish(stack, SAMPLED)
-    await receiver.until(lambda: len(receiver.at("hooks")) == 1, within_s=40)
-    records = await read_topic(stack.bootstrap_servers, f"{stack.prefix}.deliveries")
-
-    assert "traceparent" not in receiver.at("hooks")[0].headers
-    carried = dict(records[0].headers)
-    assert (carried["traceparent"], carried["tracestate"]) == (SAMPLED.encode(), b"vendor=x")
 
 
 async def test_a_dead_collector_is_counted_and_costs_no_delivery(
