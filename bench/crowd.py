@@ -2,7 +2,10 @@
 
 import base64
 from collections.abc import Iterator
+from typing import NamedTuple
 
+import msgspec
+import orjson
 import uuid_utils
 
 from bench.stand import Machine, Stand
@@ -11,15 +14,17 @@ from chassis import kafka
 from chassis.egress import EgressPolicy
 from chassis.kafka import Record
 from chassis.vault import Vault, parse_keys
-from gateway.kafka_registry import encode_change
 from gateway.problems import Problem
 from gateway.subscriptions import Rules, create, parse_create
 from schemas.ids import id_of
+from schemas.registry import SealedFields, encode_sealed, registry_key
 from schemas.topics import partition_of
 
 EACH = 2
 """Subscriptions of one subscriber: most customers have a few."""
 FILTERED_EVERY = 10
+KINDS = 30
+"""Every filter and list of event types comes in one of them."""
 CHUNK = 2_000
 _RANDOM = base64.b64decode("YmVuY2g=")
 _RULES = Rules(EgressPolicy.of(), lambda size: (_RANDOM * size)[:size])
@@ -45,18 +50,39 @@ def records(stand: Stand, vault_key: str, count: int, *, now_ms: int) -> Iterato
     """Make the records of `registry`, one per subscription."""
     vault = Vault(parse_keys(vault_key))
     topic = stand.topic("registry")
+    kinds = [_kind(number, now_ms) for number in range(KINDS)]
     for number in range(count):
-        body = parse_create(dict(body_of(number)), _RULES)  # type: ignore[arg-type]  # plain JSON
-        assert not isinstance(body, Problem)
+        kind = kinds[number % KINDS]
         subscriber = f"customer-{number // EACH:06d}"
-        change = create(
-            body,
-            subscriber=subscriber,
-            subscription_id=id_of("sub", uuid_utils.uuid7().bytes),
-            now_ms=now_ms,
+        name = id_of("sub", uuid_utils.uuid7().bytes)
+        body = body_of(number)
+        sealed = msgspec.structs.replace(
+            kind.sealed, url=str(body["url"]), headers={"X-Tenant": f"tenant-{number}"}
         )
-        key, value, _ = encode_change(change, vault)
+        key = registry_key(subscriber, "subscription", name)
+        own = {
+            "id": name,
+            "subscriber": subscriber,
+            "description": body["description"],
+            "metadata": body["metadata"],
+            "sealed": base64.b64encode(vault.seal(encode_sealed(sealed), aad=key)).decode(),
+        }
+        value = orjson.dumps(kind.record | own)
         yield Record(topic, partition_of(subscriber.encode(), stand.partitions), key, value, [])
+
+
+class _Kind(NamedTuple):
+    record: dict[str, object]
+    sealed: SealedFields
+
+
+def _kind(number: int, now_ms: int) -> _Kind:
+    """Let the gateway's own rules make the record of one kind of subscription."""
+    body = parse_create(dict(body_of(number)), _RULES)  # type: ignore[arg-type]  # plain JSON
+    assert not isinstance(body, Problem)
+    change = create(body, subscriber="-", subscription_id="-", now_ms=now_ms)
+    assert change.sealed is not None
+    return _Kind(change.record, change.sealed)
 
 
 async def write(machine: Machine, crowd: Iterator[Record]) -> float:

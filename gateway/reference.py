@@ -24,8 +24,13 @@ _NOTES: Final = """
   read-only members of a body are errors. PATCH is a JSON merge patch: null restores a default.
 - 400 = could not be parsed; 422 = understood, but wrong: `errors` says where, by JSON pointer.
 - 429 and 503 carry `Retry-After`. Quotas count per gateway process and are told in the fields
-  `RateLimit-Policy` and `RateLimit`. A 503 `unknown` came after the event was handed to Kafka: send
-  it again with the same `id` or `Idempotency-Key`.
+  `RateLimit-Policy` and `RateLimit`.
+- A 503 `unavailable` wrote nothing. A 503 `unknown` may have written: send an event again with the
+  same `id` or `Idempotency-Key`; repeat a change with the `If-Match` of before (412 tells that it
+  was made); look into the list before you create something again.
+- A secret in a PATCH replaces the old one **at once**; `rotate-secret` lets both sign for a while.
+- `status_reason` `vault` (and `status` `paused`): no vault key of this gateway opens the
+  subscription, so nothing is sent for it. Its deliveries wait until the key is back.
 - A key that is bound to a subscriber sees only it, and can make keys only for it. 401 comes first,
   then 404 for what is foreign, then 403 without the scope. `admin` holds all scopes.
 """
