@@ -83,6 +83,6 @@ class GatewayMetrics:
             registry=registry,
         )
 
-    def count(self, problem: Code | None) -> None:
-        """Count one event: accepted, or refused for a reason."""
-        self._events[_RESULT_OF.get(problem, "invalid") if problem else "accepted"].inc()
+    def count(self, problem: Code | None, events: int = 1) -> None:
+        """Count events: accepted, or refused for a reason."""
+        self._events[_RESULT_OF.get(problem, "invalid") if problem else "accepted"].inc(events)

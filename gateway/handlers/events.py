@@ -1,6 +1,7 @@
 """`POST /v1/events` and `POST /v1/events/batch`."""
 
 import asyncio
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -144,13 +145,16 @@ class EventHandlers:
         published = await self._sending.send(request, events)
         answers = iter(published)
         outcomes: list[Outcome] = []
+        codes: Counter[Code | None] = Counter()
         for one in judged:
             if isinstance(one, Problem):
                 outcomes.append((None, one))
             else:
                 outcomes.append((one, place_or_problem(next(answers))))
             result = outcomes[-1][1]
-            self._metrics.count(result.code if isinstance(result, Problem) else None)
+            codes[result.code if isinstance(result, Problem) else None] += 1
+        for code, count in codes.items():
+            self._metrics.count(code, count)
         return outcomes
 
     def _quota_headers(
