@@ -10,7 +10,7 @@ Only a partition at the head of the line may take a place while others wait, els
 would pass the others again and again.
 """
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from typing import Protocol
 
 from deliverer.slots import Slots
@@ -129,6 +129,7 @@ class Doors:
         self._wake = wake
         self._waits: set[str] = set()
         self._calls: list[str] = []
+        self._answered: set[str] = set()
         self.host_of = host_of
         self.has_refused = False
 
@@ -156,17 +157,24 @@ class Doors:
         self._calls.append(host)
         self._wake()
 
-    def open(self) -> list[str]:
-        """Begin a step; returns the hosts that called since the last one."""
+    def open(self) -> None:
+        """Begin a step."""
         self.has_refused = False
+
+    def calls(self) -> Sequence[str]:
+        """Return the hosts that called since they were asked last."""
+        if not self._calls:
+            return ()
         calls, self._calls = self._calls, []
+        self._answered.update(calls)
         return calls
 
-    def settle(self, waited_for: Collection[str], *, answered: Collection[str] = ()) -> None:
-        """Stand in the lines of these hosts and no others; `answered` were called before."""
+    def settle(self, waited_for: Collection[str]) -> None:
+        """End a step: stand in the lines of these hosts and no others."""
         if not (self._waits or waited_for):
             return
-        for host in set(answered) & self._waits:
+        answered, self._answered = self._answered, set()
+        for host in answered & self._waits:
             self._hosts.answered(host, self, is_waiting=host in waited_for)
         for host in self._waits.difference(waited_for):
             self._hosts.leave(host, self)

@@ -250,13 +250,11 @@ class PartitionWorker:
             life.doors.step_aside()
             return _wants_start(life.machine, now_ms)
         machine, doors = life.machine, life.doors
-        calls = doors.open()
-        for host in calls:
-            machine.call(host)
+        doors.open()
         admits = doors.admits
         while (attempt := machine.next_start(now_ms, admits=admits, hosts=doors)) is not None:
             self._begin_attempt(life, attempt)
-        doors.settle(machine.full_hosts, answered=calls)
+        doors.settle(machine.full_hosts)
         if doors.has_refused or machine.has_sated:
             self._parts.slots.wait(self._poke)
         return False

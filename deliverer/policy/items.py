@@ -5,7 +5,7 @@ alive at a time and none is part of a cycle; the collector need not look at them
 are plain data; the shell turns them into records.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Literal, Protocol
 
 import msgspec
@@ -139,6 +139,9 @@ class Hosts(Protocol):
     @property
     def spare(self) -> int:
         """Say how many may start in this process before only those without attempts may."""
+
+    def calls(self) -> Sequence[str]:
+        """Return, once each, the full hosts that have room for one more attempt."""
 
     def has_room(self, host: str) -> bool:
         """Ask whether one more attempt to a host may start."""

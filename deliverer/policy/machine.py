@@ -203,10 +203,6 @@ class Machine:
         """Ask whether subscriptions wait for spare slots: ask again when one becomes free."""
         return bool(self._state.roster.sated)
 
-    def call(self, host: str) -> None:
-        """Note that a full host has room for one more attempt."""
-        self._state.roster.call(host)
-
     def finish(self, attempt: Attempt, report: AttemptReport, now: int) -> list[Notice]:
         """Take the end of an attempt; returns what the shell must do about its subscription."""
         return finishing.finish(self._state, attempt, report, now)

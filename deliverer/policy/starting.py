@@ -25,12 +25,15 @@ def next_start(
 
     `admits(is_suspect)` says whether a slot of the process is free for a suspect or for one that is
     well; who is turned away keeps its turn. `hosts` says whether a host has room; whoever finds its
-    host full waits in a line until `Machine.call`.
+    host full waits in a line until it calls.
     """
     if not p.is_confirmed:
         return None
     if p.roster.sated:
         p.roster.readmit(len(p.roster.sated) if hosts is None else hosts.spare)
+    if hosts is not None:
+        for host in hosts.calls():
+            p.roster.call(host)
     rings = [p.roster.ring, p.roster.suspects]
     if p.tried % SUSPECTS_FIRST == 0:
         rings.insert(0, p.roster.suspects)

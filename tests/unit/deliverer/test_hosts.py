@@ -56,9 +56,7 @@ class Owner:
     def step(self) -> list[str]:
         """Start what may start; gives whose attempts those are."""
         self.is_poked = False
-        calls = self.doors.open()
-        for host in calls:
-            self.machine.call(host)
+        self.doors.open()
         started = []
         doors = self.doors
         while (
@@ -68,7 +66,7 @@ class Owner:
             self.hosts.take(attempt.host)
             self.running.append(attempt)
             started.append(attempt.delivery.subscription)
-        self.doors.settle(self.machine.full_hosts, answered=calls)
+        self.doors.settle(self.machine.full_hosts)
         return started
 
     def end(self, attempt: Attempt, outcome: Outcome = Outcome.DELIVERED) -> None:
