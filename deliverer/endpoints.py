@@ -90,6 +90,8 @@ def decode_entry(key: bytes, value: bytes) -> RegistryEntry:
     decoded = decode_subscription(value)
     if not isinstance(decoded, SubscriptionRecord):
         raise ValueError("subscription record cannot be read")  # noqa: TRY004 - its value is wrong
+    if (decoded.subscriber, decoded.id) != (parsed.subscriber, parsed.id):
+        raise ValueError("the record names another subscription than its key")
     return RegistryEntry(value)
 
 

@@ -227,6 +227,10 @@ def test_a_record_that_cannot_be_read_is_a_value_error() -> None:
     with pytest.raises(ValueError, match="cannot be read"):
         decode_entry(key, b"junk")
 
+    elsewhere = registry_key("other", "subscription", "sub_a")
+    with pytest.raises(ValueError, match="another subscription"):
+        decode_entry(elsewhere, orjson.dumps(_minimal()))
+
     assert decode_entry(registry_key("acme", "key", "k"), b"junk").subscription is None
     assert decode_entry(key, orjson.dumps({**_minimal()})).subscription is not None
 
