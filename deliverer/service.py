@@ -51,6 +51,8 @@ CLIENT_ID: Final = "hooklane-deliverer"
 READY_LAG_S: Final = 30.0
 STATE_FETCH_BYTES: Final = 4_194_304
 """A takeover reads an hour of ticks, tens of megabytes: with small fetches it would mostly wait."""
+TRANSACTION_S: Final = 120.0
+"""A tick may weigh the whole byte budget, 96 MiB by default: some 106 s at the slowest."""
 SHARE_BYTES_MIN: Final = 524_288
 """Twice the largest event: one that is read always fits."""
 
@@ -315,6 +317,7 @@ def _tick_producer(settings: DelivererSettings, partition: int, clock: Clock) ->
         transactional_id=transactional_id(settings.topics.prefix, "deliverer", partition),
         client_id=f"{CLIENT_ID}-{partition}",
         clock=clock,
+        transaction_s=TRANSACTION_S,
     )
 
 

@@ -31,9 +31,14 @@ class TickWriter(Protocol):
         """Become the owner of the transactional id."""
 
     async def commit(
-        self, records: Sequence[Record], *, offsets: Mapping[tuple[str, int], int], group: str
+        self,
+        records: Sequence[Record],
+        *,
+        offsets: Mapping[tuple[str, int], int],
+        group: str,
+        size_bytes: int,
     ) -> CommitInfo:
-        """Write one transaction; ProducerLost on any error."""
+        """Write one transaction; ProducerLost on any error. More bytes may take longer."""
 
     async def retire(self) -> None:
         """Close, bounded."""
@@ -127,7 +132,12 @@ class Ticker:
             raise RuntimeError("a tick needs a claimed producer")
         began_at = self._clock.monotonic()
         offsets = {(self._topic, self._partition): tick.position}
-        info = await self._writer.commit(tick.records, offsets=offsets, group=self._group)
+        info = await self._writer.commit(
+            tick.records,
+            offsets=offsets,
+            group=self._group,
+            size_bytes=sum(len(record.value or b"") for record in tick.records),
+        )
         return self._landed(tick, began_at, info.append_skew_ms)
 
     async def _settle(self, tick: Tick) -> Committed | Lost:

@@ -125,6 +125,7 @@ class FakeLog:
         self.mark: tuple[int, int] | None = None
         self.ticks: list[list[Record]] = []
         self.offsets: list[Mapping[tuple[str, int], int]] = []
+        self.sizes_bytes: list[int] = []
         self.claims = 0
         self.failures: list[str] = []
         """What the next commits do: `landed` and `lost` raise, before or after they took effect."""
@@ -175,9 +176,15 @@ class FakeWriter:
         self._log.claims += 1
 
     async def commit(
-        self, records: Sequence[Record], *, offsets: Mapping[tuple[str, int], int], group: str
+        self,
+        records: Sequence[Record],
+        *,
+        offsets: Mapping[tuple[str, int], int],
+        group: str,
+        size_bytes: int,
     ) -> CommitInfo:
         """Commit, or fail as the log says."""
+        self._log.sizes_bytes.append(size_bytes)
         assert not self.is_retired, "a retired producer was used"
         await self._log.gate.wait()
         failure = self._log.failures.pop(0) if self._log.failures else ""

@@ -63,6 +63,17 @@ async def test_a_tick_commits_records_and_offset() -> None:
     assert (rig.doubts, rig.group.asked) == (0, [])
 
 
+async def test_a_tick_says_what_it_weighs_each_time() -> None:
+    """A large one needs longer, also when it is sent again: else it would fail for ever."""
+    rig = await Rig().claimed()
+    rig.log.failures = ["lost"]
+
+    await rig.commit()
+
+    weight = len(tick(1).records[0].value or b"")
+    assert rig.log.sizes_bytes == [weight, weight]
+
+
 async def test_a_tick_that_did_not_land_is_sent_again() -> None:
     """C5: the mark shows the tick before, so the very same records follow."""
     rig = await Rig().claimed()
