@@ -114,6 +114,7 @@ class Stack:
             "HOOKLANE_VAULT__KEYS": self.vault_key,
             "HOOKLANE_EGRESS__ALLOW_HTTP": "true",
             "HOOKLANE_EGRESS__ALLOW_CIDRS": "127.0.0.1/32",
+            "HOOKLANE_REGISTRY__WRITE_DEADLINE_S": "10",  # a busy machine, a fresh broker
             # Receivers here fail on purpose: a breaker that opens must not outlast the test.
             "HOOKLANE_BREAKER__PROBE_S": "0.2",
             "HOOKLANE_BREAKER__PROBE_MAX_S": "0.2",
