@@ -30,8 +30,8 @@ LATENESS = "hooklane_retry_lateness_seconds"
 BOUNDS_S = ("0.005", "0.01", "0.025", "0.05", "0.1", "0.25", "0.5", "1.0", "5.0", "30.0")
 
 TICKS_LEFT = 12_000
-"""What an hour of ten a second leaves: `max.compaction.lag.ms` closes a segment after 10 minutes, and
-it is compacted soon after, so at most two are not."""
+"""What an hour leaves, ten a second: `max.compaction.lag.ms` closes a segment after 10 minutes, it
+is compacted soon after, so at most two are not."""
 TICKS_PER_HOUR = 36_000
 Pair = tuple[bytes, bytes | None]
 
