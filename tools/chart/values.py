@@ -216,7 +216,9 @@ class PrometheusRule(Values):
     annotations: Strings = Field(default={}, description="Annotations.")
     rule_labels: Strings = Field(default={}, description="Labels added to each alert.")
     runbook_base_url: str = Field(
-        default="", description="Where the runbooks are: `<base>/<AlertName>`; empty = as shipped."
+        default="",
+        description="Where the runbooks are: `<base>/<AlertName>`, or any address with `{alert}` "
+        "in it; empty = as shipped.",
     )
     disabled: list[str] = Field(default=[], description="Names of alerts to leave out.")
     additional_groups: JsonList = Field(default=[], description="More rule groups.")
@@ -230,7 +232,11 @@ class Dashboards(Values):
     label: str = Field(default="grafana_dashboard", description="Label the sidecar looks for.")
     label_value: str = Field(default="1", description="Its value.")
     labels: Strings = Field(default={}, description="More labels.")
-    annotations: Strings = Field(default={}, description="Annotations, e.g. the folder.")
+    folder: str = Field(default="", description="Folder in Grafana; empty = Grafana's default.")
+    folder_annotation: str = Field(
+        default="grafana_folder", description="Annotation by which the sidecar finds the folder."
+    )
+    annotations: Strings = Field(default={}, description="More annotations.")
 
 
 class Metrics(Values):
