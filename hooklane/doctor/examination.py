@@ -57,12 +57,13 @@ async def _examine_kafka(
     settings = next(iter(services.values()))
     prefix, partitions = settings.topics.prefix, settings.topics.partitions
     plans = plan(prefix, partitions, settings.topics.replication_factor)
-    findings = []
-    probe = await Probe.connect(settings.kafka, server)
     async with _clients(settings) as (admin, consumer):
-        findings += await cluster.judge_topics(admin, plans)
-        findings += await rights.judge_rights(settings.kafka, probe, prefix, list(services))
-        probe.close()
+        findings = await cluster.judge_topics(admin, plans)
+        probe = await Probe.connect(settings.kafka, server)
+        try:
+            findings += await rights.judge_rights(settings.kafka, probe, prefix, list(services))
+        finally:
+            probe.close()
         if any(one.status == "fail" for one in findings):
             return findings
         findings += await _judge_lags(services, admin, consumer, plans)

@@ -19,6 +19,9 @@ from hooklane.doctor.findings import Finding, fail, ok, skip, warn
 from schemas.topics import TIERS, topic_name
 
 _RETRIES: Final = tuple(tier.suffix for tier in TIERS)
+DEAD: Final = "Dead"
+"""What a coordinator calls a group that does not exist."""
+
 ALWAYS: Final = frozenset({"Describe", "DescribeConfigs"})
 
 
@@ -101,9 +104,8 @@ async def _judge_group(settings: KafkaSettings, probe: Probe, name: str) -> Find
     if "Read" not in seen.rights:
         return fail(check, "this user may not read it", f"grant Read on group {name}")
     if not seen.members:
-        return warn(
-            check, f"{seen.state.lower()}, nobody is in it", "start the service, or see its log"
-        )
+        state = "nobody is in it" if seen.state != DEAD else "nobody has ever been in it"
+        return warn(check, state, "start the service, or see its log")
     return ok(check, f"{seen.state.lower()}, {seen.members} members")
 
 
