@@ -2,9 +2,18 @@
 
 import pytest
 
+from chassis.table import WriteInDoubt, WriteUnavailable
 from chassis.vault import Vault
-from gateway.kafka_registry import encode_change, encode_removal, readable, unseal
+from gateway.kafka_registry import (
+    RegistryTopic,
+    encode_change,
+    encode_removal,
+    readable,
+    unseal,
+)
+from gateway.problems import Code, RefusedError
 from gateway.registry import Removal
+from gateway.registry_rows import RegistryIndex
 from gateway.subscriptions import Change
 from schemas.api_keys import ApiKeyRecord, api_key_key
 from schemas.registry import SubscriptionRecord, registry_key
@@ -65,3 +74,32 @@ def test_a_removal_ends_with_the_subscriber_itself() -> None:
     writes = encode_removal("acme", Removal({"subscriber": "acme"}, [gone]), VAULT)
 
     assert [key for key, _ in writes] == [KEY, b"acme/subscriber/acme"]
+
+
+class Ending:
+    """A writer whose updates end as a test says."""
+
+    def __init__(self, error: WriteUnavailable) -> None:
+        self._error = error
+
+    async def update(self, partition: int, decide: object) -> None:
+        """End."""
+        raise self._error
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [(WriteUnavailable("busy"), Code.UNAVAILABLE), (WriteInDoubt("cut off"), Code.UNKNOWN)],
+)
+async def test_a_client_hears_whether_a_repeat_is_harmless(
+    error: WriteUnavailable, code: Code
+) -> None:
+    """`unavailable` wrote nothing; after `unknown` it must look, or use If-Match."""
+    index = RegistryIndex()
+    topic = RegistryTopic(None, Ending(error), index=index, partitions=3)  # type: ignore[arg-type]  # never read
+
+    with pytest.raises(RefusedError) as caught:
+        await topic.update("acme", list)
+
+    assert caught.value.problem.code is code
+    assert ("If-Match" in caught.value.problem.detail) is (code is Code.UNKNOWN)
