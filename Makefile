@@ -37,6 +37,7 @@ fault: $(VENV)/.ready ## Long fault runs: brokers and processes killed, stopped 
 bench: $(VENV)/.ready ## Benchmarks as ratios beside a bare loop; writes bench/results.json
 	@$(BIN)/python -m bench
 	@$(BIN)/python -m bench.lanes_bench
+	@$(BIN)/python -m bench.isolation_bench
 	@$(BIN)/python -m bench.registry_bench
 
 generate: $(VENV)/.ready ## Write what is generated: JSON Schemas, docs/settings.md, the chart's values and schema

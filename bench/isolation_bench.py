@@ -43,8 +43,8 @@ ROUNDS = 5
 EACH = 6
 """Deliveries for each endpoint in a round."""
 SEGMENTS = 4
-RATE = 250
-SECONDS = 4
+RATE = 100
+SECONDS = 5
 HANG_S = 5
 PACED_PER_S = 10
 PACED_S = 60
