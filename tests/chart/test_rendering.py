@@ -95,6 +95,16 @@ def test_rendering_twice_gives_the_same(helm: Helm, values: Path) -> None:
     assert helm.text("-f", str(values)) == helm.text("-f", str(values))
 
 
+@pytest.mark.parametrize("values", CI, ids=_case)
+def test_people_can_read_what_is_rendered(helm: Helm, values: Path) -> None:
+    """No line of blanks where a template had nothing to say, and no item that begins with none."""
+    quiet = ("--set", "test.enabled=false", "--set", "metrics.dashboards.enabled=false")
+    text = helm.text("-f", str(values), *quiet)
+
+    assert re.findall(r"^.*[ \t]+$", text, re.MULTILINE) == []
+    assert re.findall(r"^ *-$", text, re.MULTILINE) == []
+
+
 def test_no_template_makes_up_or_looks_up_anything() -> None:
     """A secret made by a template is another one at the next upgrade; `lookup` is empty in CI."""
     made_up = re.compile(

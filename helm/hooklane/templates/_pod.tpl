@@ -27,7 +27,7 @@ containers:
     args: [{{ $name }}]
     securityContext:
       {{- toYaml (mergeOverwrite (deepCopy $root.Values.securityContext) $c.securityContext) | nindent 6 }}
-    {{- include "hooklane.env" (list $root $name $c.extraEnv $c.extraEnvFrom) | nindent 4 }}
+    {{- include "hooklane.env" (list $root $name $c.extraEnv $c.extraEnvFrom) | trim | nindent 4 }}
     ports:
       {{- if $isHttp }}
       - name: http
@@ -83,7 +83,7 @@ tolerations:
 topologySpreadConstraints:
   {{- $selector := dict "labelSelector" (dict "matchLabels" (include "hooklane.selector" (list $root $name) | fromYaml)) }}
   {{- range . }}
-  - {{- toYaml (merge (deepCopy .) $selector) | nindent 4 }}
+  - {{ toYaml (merge (deepCopy .) $selector) | nindent 4 | trim }}
   {{- end }}
 {{- end }}
 {{- end -}}
