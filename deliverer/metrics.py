@@ -28,6 +28,7 @@ class DelivererMetrics:
 
     def __init__(self, registry: CollectorRegistry) -> None:
         self._make_attempts(registry)
+        self._make_slots(registry)
         self._make_ends(registry)
         self._make_partitions(registry)
         self._make_restraints(registry)
@@ -75,15 +76,6 @@ class DelivererMetrics:
             buckets=AGE_BUCKETS_S,
             registry=registry,
         )
-        self.in_flight = Gauge(
-            "hooklane_delivery_in_flight", "Attempts in flight now.", registry=registry
-        )
-        self.in_flight_limit = Gauge(
-            "hooklane_delivery_in_flight_limit",
-            "How many attempts may be in flight: HOOKLANE_DELIVERER__MAX_IN_FLIGHT, "
-            "less where descriptors are short.",
-            registry=registry,
-        )
         connections = Counter(
             "hooklane_delivery_connections",
             "Connections that carried an attempt, by whether they were open already.",
@@ -98,6 +90,22 @@ class DelivererMetrics:
             registry, "hooklane_delivery_blocked", "Attempts that egress policy refused.",
             label="reason", values=BLOCKED_REASONS,
         )  # fmt: skip
+
+    def _make_slots(self, registry: CollectorRegistry) -> None:
+        self.in_flight = Gauge(
+            "hooklane_delivery_in_flight", "Attempts in flight now.", registry=registry
+        )
+        self.suspects_in_flight = Gauge(
+            "hooklane_delivery_suspects_in_flight",
+            "Of these, those of subscriptions whose last attempt failed: a fifth at most.",
+            registry=registry,
+        )
+        self.in_flight_limit = Gauge(
+            "hooklane_delivery_in_flight_limit",
+            "How many attempts may be in flight: HOOKLANE_DELIVERER__MAX_IN_FLIGHT, "
+            "less where descriptors are short.",
+            registry=registry,
+        )
 
     def _make_ends(self, registry: CollectorRegistry) -> None:
         self.dropped = _children(

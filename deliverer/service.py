@@ -120,6 +120,7 @@ async def build(settings: DelivererSettings) -> Sequence[Component]:
 def _slots(descriptors: Descriptors, metrics: DelivererMetrics) -> Slots:
     slots = Slots(descriptors.max_in_flight)
     metrics.in_flight.set_function(lambda: slots.in_flight)
+    metrics.suspects_in_flight.set_function(lambda: slots.suspects_in_flight)
     metrics.in_flight_limit.set(descriptors.max_in_flight)
     return slots
 

@@ -34,6 +34,11 @@ class Slots:
         return self._in_flight
 
     @property
+    def suspects_in_flight(self) -> int:
+        """Return how many of them are suspects'."""
+        return self._suspects_in_flight
+
+    @property
     def spare(self) -> int:
         """Return how many more may start before only subscriptions without attempts may."""
         return int(self._max * FREE_SHARE) - self._in_flight

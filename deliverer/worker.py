@@ -304,6 +304,8 @@ class PartitionWorker:
             parts.attempts.tell_unmade(attempt, report)
         for notice in life.machine.finish(attempt, report, now_ms):
             life.commits.note(notice)
+        if attempt.breaker is not None:
+            parts.log.info(f"breaker.{attempt.breaker}", subscription=attempt.delivery.subscription)
         self._poke()
 
     def _attempt_failed(self, fault: BaseException) -> None:

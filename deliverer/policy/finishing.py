@@ -83,6 +83,7 @@ def _judge(p: Partition, seat: Seat, *, attempt: Attempt, report: AttemptReport,
     verdict = VERDICTS[report.outcome]
     sequence, limits = attempt.delivery.sequence, p.limits
     health = seat.ailing(limits)
+    was_open = health.is_open
     if verdict is Verdict.NOT_MADE:
         health.not_made(sequence, now)
     elif verdict is Verdict.FAILURE and not report.wants_abort:
@@ -93,6 +94,8 @@ def _judge(p: Partition, seat: Seat, *, attempt: Attempt, report: AttemptReport,
     # What else it says about the one delivery (gone, aborted), it answers.
     elif health.succeeded(seat.policy.max_in_flight, limits):
         p.reopen(seat)
+    if health.is_open is not was_open:
+        attempt.breaker = "opened" if health.is_open else "closed"
     if health.is_good:
         seat.health = None
     failing.note(p, seat, now)

@@ -61,7 +61,8 @@ class Attempt(msgspec.Struct, eq=False, gc=False):
 
     `due_at`: when it was due, None of one that did not come from there.
     `is_suspect`: the last attempt of its subscription failed, so it takes a suspect's slot. `host`
-    is where it takes a place, None when that is unknown.
+    is where it takes a place, None when that is unknown. `breaker` tells, once it was finished,
+    what its end did to the breaker of its subscription.
     """
 
     delivery: Delivery
@@ -73,6 +74,7 @@ class Attempt(msgspec.Struct, eq=False, gc=False):
     last_attempt_at: int | None = None
     is_suspect: bool = False
     host: str | None = None
+    breaker: Literal["opened", "closed"] | None = None
     due_at: int | None = None
 
 

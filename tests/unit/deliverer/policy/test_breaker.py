@@ -334,3 +334,19 @@ def test_a_failed_probe_is_spread_again() -> None:
     health.failed(99, NOW, LIMITS, jitter=1.0)
 
     assert health.open_until == NOW + LIMITS.probe_ms * 2 * 6 // 5
+
+
+def test_an_attempt_tells_what_its_end_did_to_the_breaker() -> None:
+    """Once when it opens and once when it closes: two lines for people, not one per failure."""
+    made = machine(Registry(s=msgspec.structs.replace(LOOSE, max_in_flight=20)))
+    feed(made, *(delivery(offset) for offset in range(14)))
+    running = [start(made) for _ in range(12)]
+    for attempt in running:
+        end(made, attempt, Outcome.TIMEOUT)
+    later = NOW + LIMITS.probe_ms
+    made.wake(later)
+    probe = start(made, later)
+    end(made, probe)
+
+    told = [attempt.breaker for attempt in [*running, probe]]
+    assert told == [None] * 9 + ["opened", None, None, "closed"]
