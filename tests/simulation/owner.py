@@ -1,209 +1,251 @@
 """An owner of the partition: the very Machine, driven by random single steps instead of a shell."""
 
-from collections.abc import Callable
+from dataclasses import dataclass
 
-import msgspec
-
+from deliverer.lease import Lease
 from deliverer.policy.items import (
     Attempt,
     AttemptReport,
     Delivery,
     Extent,
-    LaneState,
     Limits,
     Parked,
     RecoveredState,
     SubscriptionPolicy,
-    TickSnapshot,
-    WindowState,
 )
 from deliverer.policy.machine import Machine
 from schemas.outcome import Outcome
+from tests.simulation import sabotage
+from tests.simulation.broker import BAD, TIERS, Broken, Entry
 from tests.simulation.restraint import OURS, Restraint
-from tests.simulation.world import BAD, TIERS, Broken, Entry, World
+from tests.simulation.ticks import Phase, Ticks
+from tests.simulation.world import UNITS_PER_S, World
 
 SIZE = 10
-WAITING, SENT, LANDED = "waiting", "sent", "landed"
+RETURNED_MAX = 8
+"""Attempts cut short go back to the queue (A6): as many as a subscription has out."""
+ACTIONS = {
+    "read_head": 0.16,
+    "start": 0.20,
+    "finish": 0.18,
+    "read_tier": 0.10,
+    "wake": 0.08,
+    "refresh": 0.08,
+    "disable": 0.02,
+    "sweep": 0.08,
+    "tick": 0.10,
+}
+OFFLINE = {"start", "finish", "wake"}
+"""What an owner can do that is cut off from the brokers."""
+
+
+@dataclass
+class Running:
+    """An attempt that is out; without a report its bytes are not written yet."""
+
+    attempt: Attempt
+    is_slow: bool
+    report: AttemptReport | None = None
 
 
 class Owner:
-    """One takeover of the partition, until it is dead or replaced."""
+    """One owner of the partition, from its takeover until it is dead or replaced.
 
-    def __init__(self, world: World, limits: Limits) -> None:
+    `is_cut`: no broker answers it, receivers do.
+    """
+
+    def __init__(self, world: World, limits: Limits, number: int) -> None:
         self.world = world
         self.limits = limits
+        self.number = number
         self.is_dead = False
+        self.is_cut = False
         self.delivered: set[int] = set()
-        self.is_claimed = world.rules.is_claim_first
-        if self.is_claimed:
-            world.claim += 1
-        self.claim = world.claim
-        self._load()
-
-    def _load(self) -> None:
-        world = self.world
-        self.phase = WAITING
-        self.snapshot: TickSnapshot | None = None
-        self.half_done = False
-        self.running: list[tuple[Attempt, AttemptReport, bool]] = []
-        self.quarantine: list[int] = []
-        self.sent_quarantine: list[int] = []
-        self.disable: list[str] = []
-        self.fetch: tuple[int, int] | None = None
+        self.running: list[Running] = []
+        self.disabling: list[str] = []
         self.not_before: dict[str, int] = {}
-        self.restraint = Restraint(world, self.limits)
+        self._machine: Machine | None = None
+        self._actions = {action: getattr(self, f"_{action}") for action in ACTIONS}
+        self._fetch: tuple[int, int] | None = None
+        self._wants_lease = False
+        self._claimed_at = world.now
+        self._claim = 0
+        if world.rules.is_claim_first:
+            self._claim = world.broker.init_producer(number, world.now)
+        else:
+            self._take_over()
+
+    # ---- the takeover
+
+    def _take_over(self) -> None:
+        """Read what the former owner committed, after the claim."""
+        world = self.world
         self.view: dict[str, SubscriptionPolicy] = dict(world.policies)
         self.version = world.version
-        self.last = world.committed
-        self.machine = self._take_over()
-        if not world.rules.does_confirm:
-            self.machine._state.is_confirmed = True
-            self.machine._state.is_dirty = False
-        self.head = self.machine.head_position
-        self.tier_at = [self.machine.tier_position(tier) for tier in range(len(TIERS))]
-
-    def policy(self, subscription: str) -> SubscriptionPolicy | None:
-        """Answer the machine from this owner's registry table."""
-        policy = self.view.get(subscription)
-        if policy is None or self.world.rules.does_drop:
-            return policy
-        return msgspec.structs.replace(policy, drop_before=0)
-
-    def _take_over(self) -> Machine:
-        world, rules = self.world, self.world.rules
-        found = world.committed
-        window = None if found is None else found.window
-        if window is not None:
-            done = window.done if rules.keeps_done else []
-            tiers = [(w, runs if rules.keeps_tier_done else []) for w, runs in window.tiers]
-            window = WindowState(window.w, done, tiers)
-        lanes = dict(world.lanes)
-        if not rules.keeps_held:
-            lanes = {k: LaneState(s.low, s.done, None, s.since) for k, s in lanes.items()}
-        if not rules.keeps_cursors:
-            lanes = {key: lane for key, lane in lanes.items() if lane.held is not None}
-        if not rules.keeps_lane_done:
-            lanes = {k: LaneState(s.low, [], s.held, s.since) for k, s in lanes.items()}
+        self.fetched_at = world.now
+        committed, lanes = world.broker.state()
+        broker = world.broker
         state = RecoveredState(
-            term=0 if found is None else found.term,
-            tick=0 if found is None else found.tick,
-            window=window,
+            term=0 if committed is None else committed.term,
+            tick=0 if committed is None else committed.tick,
+            window=None if committed is None else committed.window,
             lanes=lanes,
-            deliveries=Extent(0, len(world.log)),
-            tiers=tuple(Extent(0, len(topic)) for topic in world.tiers),
+            failing=broker.failing(),
+            deliveries=self._extent(broker.begin, len(broker.log)),
+            tiers=tuple(
+                self._extent(begin, len(topic))
+                for begin, topic in zip(broker.tier_begins, broker.tiers, strict=True)
+            ),
         )
-        return Machine(
+        sabotage.recovered(world.rules, state)
+        machine = Machine(
             partition_state=state,
             subscriptions=self,
             limits=self.limits,
             tiers=TIERS,
-            jitter=world.r.random,
+            jitter=lambda: world.dice.below(5) / 4,
             fate=world,
         )
+        self._judge_losses(machine, state)
+        self.restraint = Restraint(world, self.limits, broker.failing())
+        self._machine = machine
+        self.ticks = Ticks(world, self.number, machine, committed)
+        self.ticks.claim = self._claim
+        self.ticks.proven_at = self._claimed_at
+        sabotage.taken_over(world, machine)
+        self.head = machine.head_position
+        self.tier_at = [machine.tier_position(tier) for tier in range(len(TIERS))]
+        self.running, self._fetch = [], None
+        world.note(f"term {machine.term} begins at {self.head}")
+
+    def _extent(self, begin: int, end: int) -> Extent:
+        return Extent(begin if self.world.rules.raises_marks else 0, end)
+
+    def _judge_losses(self, machine: Machine, state: RecoveredState) -> None:
+        """Judge that what retention took is counted, for the alarm."""
+        if state.window is None:
+            return
+        broker, counts = self.world.broker, machine.counts
+        lost = max(0, broker.begin - state.window.w)
+        in_tiers = sum(
+            max(0, begin - w)
+            for begin, (w, _) in zip(broker.tier_begins, state.window.tiers, strict=True)
+        )
+        if (counts.lost_offsets, counts.lost_tier_offsets) != (lost, in_tiers):
+            raise Broken("what retention took was not counted")
+        self.world.count("takeovers behind retention", bool(lost or in_tiers or counts.lost_lows))
+
+    @property
+    def machine(self) -> Machine:
+        """Return the machine of an owner that has taken over."""
+        assert self._machine is not None, "it has taken over"
+        return self._machine
+
+    @property
+    def is_quiet(self) -> bool:
+        """Ask whether nothing is out and no tick is under way."""
+        return self._machine is not None and not self.running and self.ticks.phase is Phase.NONE
+
+    def policy(self, subscription: str) -> SubscriptionPolicy | None:
+        """Answer the machine from this owner's registry table."""
+        policy = self.view.get(subscription)
+        return None if policy is None else sabotage.policy(self.world.rules, policy)
 
     # ---- one step
 
-    def step(self) -> None:
-        """Do one randomly chosen thing."""
-        world = self.world
-        steps: list[tuple[float, Callable[[], object]]] = [
-            (0.20, self.read_head),
-            (0.38, self.start),
-            (0.56, self.finish),
-            (0.66, lambda: self.read_tier(world.r.randrange(len(TIERS)))),
-            (0.76, lambda: self.machine.wake(world.now)),
-            (0.80, self.refresh),
-            (0.82, self._write_disable),
-            (0.90 if self.limits.sweep else 0.82, self.sweep),
-            (1.00, self._tick),
-        ]
-        dice = world.r.random()
-        next(do for share, do in steps if dice < share)()
-        self._judge_bounds()
+    def do(self, action: str) -> None:
+        """Do one thing, and judge what must hold after each."""
+        if self.is_cut and (self._machine is None or action not in OFFLINE):
+            return
+        if self._machine is None:
+            self._take_over()
+        else:
+            self._actions[action]()
+            self._judge_bounds()
+
+    def die_in_a_tick(self) -> None:
+        """End with a tick on its way: it may still land, or not."""
+        if self._machine is None or self.ticks.phase is not Phase.SENT:
+            return
+        if self.world.dice.chance(0.5):
+            self.ticks.land()
+
+    def _wake(self) -> None:
+        self.machine.wake(self.world.now)
 
     def _tick(self) -> None:
-        if self.phase == WAITING:
-            self.begin()
-        elif self.phase == SENT:
-            self._send()
-        else:
-            self._acknowledge()
+        ticks = self.ticks
+        ticks.step(is_forced=self._wants_lease and self.world.rules.renews_lease)
+        self._wants_lease = False
+        self.is_dead = self.is_dead or ticks.is_refused
+        if ticks.needs_reload:
+            self._claim = ticks.claim
+            self._take_over()
 
     def _judge_bounds(self) -> None:
-        machine = self.machine
+        machine, limits = self.machine, self.limits
         if machine.in_flight != len(self.running):
             raise Broken("attempts miscounted")
-        if machine.head_position - machine.low_mark > self.limits.window_offsets + 8:
+        if machine.head_position - machine.low_mark > limits.window_offsets + 8:
             raise Broken("window beyond its bound")
-        if any(len(lane.queue) > self._queue_max for lane in machine._state.lanes.values()):
-            raise Broken("a queue beyond its bound")
+        for lane in machine._state.lanes.values():
+            if len(lane.queue) > limits.lane_queue_max + RETURNED_MAX:
+                raise Broken("a queue beyond its bound")
         if machine.counts.stale:
             raise Broken("a record of a delay topic was not the held one")
 
-    @property
-    def _queue_max(self) -> int:
-        limits = self.limits
-        return limits.lane_queue_max + 8 if limits.sweep else limits.window_offsets + 8
-
     # ---- readers
 
-    def read_head(self) -> None:
+    def _read_head(self) -> None:
         """Read a few records of the log, sometimes again from further back (H1)."""
         world, machine = self.world, self.machine
         if not machine.can_read_head():
             return
-        if world.r.random() < 0.05:
+        if world.dice.chance(0.05):
             self.head = machine.low_mark
-        end = min(len(world.log), self.head + world.r.randrange(1, 6))
+        end = min(len(world.broker.log), self.head + 1 + world.dice.below(5))
         batch: list[Delivery] = []
-        for offset in range(self.head, end):
-            found = world.log[offset]
+        for offset, found in world.broker.read(self.head, end):
             if isinstance(found, Entry):
                 if found.registry_version > self.version:
-                    self.refresh()  # R1
+                    self._refresh()  # R1
                 batch.append(_delivery(found))
             elif found == BAD:
                 self._hand_over(batch, offset)
                 batch = []
                 if machine.skip_head(offset):
-                    self.quarantine.append(offset)
+                    self.ticks.quarantine.append(offset)
         self._hand_over(batch, end)
         self.head = end
 
     def _hand_over(self, batch: list[Delivery], end: int) -> None:
-        if not self.world.rules.skips_lagging:
-            self._forget_cursors()
+        batch = sabotage.head(self.world.rules, self.machine, batch)
         self.machine.read_head(batch, end=end, now=self.world.now)
 
-    def _forget_cursors(self) -> None:
-        """Break the machine: lagging lanes forget where they must go on (an ablation)."""
-        for lane in list(self.machine._state.sweep.lagging):
-            lane.cur = None
-            self.machine._state.sweep.forget(lane)
-
-    def read_tier(self, tier: int) -> None:
+    def _read_tier(self) -> None:
         """Read a few records of a delay topic; stop for ever when a successor wrote one."""
-        world = self.world
+        world, rules = self.world, self.world.rules
+        tier = world.dice.below(len(TIERS))
         if not self.machine.can_read_tier(tier):
             return
-        topic = world.tiers[tier]
-        at = self.tier_at[tier]
-        end = min(len(topic), at + world.r.randrange(1, 5))
+        topic = world.broker.tiers[tier]
+        at = max(self.tier_at[tier], world.broker.tier_begins[tier])
+        end = min(len(topic), at + 1 + world.dice.below(4))
         records = []
         for offset in range(at, end):
             found = topic[offset]
             if found is None:
                 continue
-            appended_at, term, park = found
+            park = found.park
             records.append(
                 Parked(
                     park.delivery,
                     tier,
                     offset,
-                    appended_at,
+                    found.appended_at,
                     park.attempt,
-                    park.due_at,
-                    term if world.rules.keeps_terms else 0,
+                    park.due_at if rules.waits_until_due else 0,
+                    found.term if rules.keeps_terms else 0,
                     park.first_attempt_at,
                     park.last_outcome,
                     park.last_status,
@@ -213,64 +255,110 @@ class Owner:
         if self.machine.read_tier(tier, records, end=end, now=world.now):
             self.tier_at[tier] = end
         else:
+            world.count("zombies stopped by a later term")
             self.is_dead = True
 
-    def sweep(self) -> None:
+    def _sweep(self) -> None:
         """Read the log again for lagging lanes; a fetch may come back after other steps."""
-        world, fetch = self.world, self.fetch
+        world, fetch = self.world, self._fetch
         if fetch is not None:
             start, end = fetch
-            self.fetch = None
-            found = [world.log[offset] for offset in range(start, end)]
-            batch = [_delivery(entry) for entry in found if isinstance(entry, Entry)]
+            self._fetch = None
+            found = world.broker.read(start, end)
+            batch = [_delivery(entry) for _, entry in found if isinstance(entry, Entry)]
+            batch = sabotage.sweep(world.rules, self.machine, batch)
             self.machine.read_sweep(batch, start=start, end=end, now=world.now)
             return
         target = self.machine.sweep_target(world.now)
         if target is not None:
-            self.fetch = target, min(len(world.log), target + world.r.randrange(1, 9))
-            if world.r.random() < 0.8:
-                self.sweep()
+            end = min(len(world.broker.log), target + 1 + world.dice.below(8))
+            self._fetch = target, end
+            if not world.dice.chance(0.2):
+                self._sweep()
 
-    def refresh(self) -> None:
-        """Let the registry table catch up."""
+    def _refresh(self) -> None:
+        """Let the registry's reader get an answer: the table catches up."""
         world = self.world
         changed = [name for name, version in world.versions.items() if version > self.version]
         old = self.view
         self.view = dict(world.policies)
         self.version = world.version
+        self.fetched_at = world.now
         for name in changed:
             self.restraint.edited(name, old.get(name), self.view.get(name))
             self.machine.registry_changed(name, world.now)
 
     # ---- attempts
 
-    def start(self) -> None:
+    def _may_start(self) -> bool:
+        """Ask what the worker asks before it lets anything start (C4, C6)."""
+        world, rules = self.world, self.world.rules
+        if self.ticks.is_in_doubt and rules.holds_in_doubt:
+            return False
+        silence_s = (world.now - self.fetched_at) / UNITS_PER_S
+        if rules.needs_registry and not Lease.is_registry_fresh(silence_s):
+            return False
+        if self._has_lease() or not rules.obeys_lease:
+            return True
+        self._wants_lease = self._wants_start()
+        world.count("starts that waited for a lease", self._wants_lease)
+        return False
+
+    def _has_lease(self) -> bool:
+        lease = Lease(self.ticks.proven_at / UNITS_PER_S)
+        return lease.is_fresh(self.world.now / UNITS_PER_S)
+
+    def _wants_start(self) -> bool:
+        is_wanted = False
+
+        def refuse(_is_suspect: bool) -> bool:
+            nonlocal is_wanted
+            is_wanted = True
+            return False
+
+        self.machine.next_start(self.world.now, admits=refuse)
+        return is_wanted
+
+    def _start(self) -> None:
         """Start an attempt when a slot is free; its answer is rolled at once."""
         world = self.world
-        if len(self.running) >= world.slots:
+        if len(self.running) >= world.slots or not self._may_start():
             return
-        attempt = self.machine.next_start(world.now, admits=lambda _: world.r.random() < 0.9)
+        attempt = self.machine.next_start(world.now, admits=lambda _: not world.dice.chance(0.1))
         if attempt is None:
             return
         self._judge_start(attempt)
-        is_slow = world.r.random() < world.slow
-        report = self._answer(attempt)
-        if report.outcome is not Outcome.LOCAL_FAULT:
-            world.receive(
-                attempt,
-                is_current=self.claim == world.claim,
-                knows_drop=self.version == world.version,
-            )
-            if report.outcome is Outcome.DELIVERED or report.detail == "answer lost":
-                world.acked.add(attempt.delivery.sequence)
-        self.running.append((attempt, report, is_slow))
+        world.judge_start(
+            attempt,
+            is_current=self.ticks.is_current,
+            knows_all=self.version == world.version,
+        )
+        running = Running(attempt, is_slow=world.dice.chance(world.slow))
+        self.running.append(running)
+        if not world.dice.chance(0.1):
+            self._write(running)
+
+    def _write(self, running: Running) -> None:
+        """Write the request; the lease is asked once more, as that may be long after the start."""
+        world, attempt = self.world, running.attempt
+        is_asked = world.rules.obeys_lease and world.rules.asks_before_writing
+        if is_asked and not self._has_lease():
+            running.report = self._report(Outcome.CANCELLED)
+            world.count("requests not written")
+            return
+        report = running.report = self._answer(attempt)
+        if report.outcome is Outcome.LOCAL_FAULT:
+            return
+        world.receive(attempt, owner=self.number, is_current=self.ticks.is_current)
+        if report.outcome is Outcome.DELIVERED or report.detail == "answer lost":
+            world.acked.add(attempt.delivery.sequence)
 
     def _judge_start(self, attempt: Attempt) -> None:
         delivery = attempt.delivery
         policy = self.view.get(delivery.subscription)
         if delivery.sequence in self.delivered:
             raise Broken("repeat by the same owner")
-        if any(a.delivery.sequence == delivery.sequence for a, _, _ in self.running):
+        if any(item.attempt.delivery.sequence == delivery.sequence for item in self.running):
             raise Broken("two attempts of one delivery")
         if self.world.now < self.not_before.get(delivery.subscription, 0):
             raise Broken("Retry-After was not obeyed")
@@ -287,163 +375,68 @@ class Owner:
             raise Broken("started although too old")
 
     def _answer(self, attempt: Attempt) -> AttemptReport:
-        world, now = self.world, self.world.now
-        dice = world.r.random()
-        outcome, status, retry_after, detail = Outcome.HTTP_5XX, 500, None, None
-        abort = disable = False
-        if dice < world.hurt:
-            kind = world.r.randrange(7)
-            if kind == 0:
-                outcome = Outcome.LOCAL_FAULT
-            elif kind == 1:
-                outcome = Outcome.CANCELLED
-            elif kind == 2:
-                outcome, status, retry_after = Outcome.HTTP_429, 429, world.r.randrange(30)
-            elif kind == 3:
-                abort = True
-            elif kind == 4 and world.r.random() < 0.2:
-                outcome, status = Outcome.HTTP_410, 410
-            elif kind == 5 and world.r.random() < 0.2:
-                outcome, status, disable = Outcome.DELIVERED, 200, True
-            else:
-                outcome, detail = Outcome.TIMEOUT, "answer lost"
-        elif world.is_up[attempt.delivery.subscription]:
-            outcome, status = Outcome.DELIVERED, 200
-        return AttemptReport(
-            outcome=outcome,
-            status=status,
-            retry_after_ms=retry_after,
-            wants_abort=abort,
-            wants_disable=disable,
-            started_at=now,
-            finished_at=now,
-            duration_ms=0,
-            detail=detail,
-        )
+        """Roll what comes of a request; most receivers are up and well."""
+        world = self.world
+        if world.dice.chance(world.hurt):
+            return self._trouble(world.dice.below(8))
+        if world.is_up[attempt.delivery.subscription]:
+            return self._report(Outcome.DELIVERED, status=200)
+        return self._report(Outcome.HTTP_5XX, status=500)
 
-    def finish(self) -> None:
+    def _trouble(self, kind: int) -> AttemptReport:
+        if kind == 0:
+            return self._report(Outcome.LOCAL_FAULT)
+        if kind == 1:
+            return self._report(Outcome.CANCELLED)
+        if kind == 2:
+            wait_ms = self.world.dice.below(30)
+            return self._report(Outcome.HTTP_429, status=429, retry_after_ms=wait_ms)
+        if kind == 3:
+            return self._report(Outcome.HTTP_5XX, status=500, wants_abort=True)
+        if kind == 4 and self.world.dice.chance(0.2):
+            return self._report(Outcome.HTTP_410, status=410)
+        if kind == 5 and self.world.dice.chance(0.2):
+            return self._report(Outcome.DELIVERED, status=200, wants_disable=True)
+        return self._report(Outcome.TIMEOUT, detail="answer lost")
+
+    def _report(self, outcome: Outcome, **fields: object) -> AttemptReport:
+        now = self.world.now
+        times = {"started_at": now, "finished_at": now, "duration_ms": 0}
+        return AttemptReport(outcome=outcome, **(times | fields))  # type: ignore[arg-type]
+
+    def _finish(self) -> None:
         """Hand one answer to the machine; slow ones take their time."""
         if not self.running:
             return
         world = self.world
-        index = world.r.randrange(len(self.running))
-        attempt, report, is_slow = self.running[index]
-        if is_slow and world.r.random() < 0.95:
+        index = world.dice.below(len(self.running))
+        running = self.running[index]
+        if running.report is None:
+            if world.dice.chance(0.2):
+                self._write(running)
+            return
+        if running.is_slow and not world.dice.chance(0.05):
             return
         del self.running[index]
+        attempt, report = running.attempt, running.report
+        name = attempt.delivery.subscription
         if report.outcome is Outcome.DELIVERED:
             self.delivered.add(attempt.delivery.sequence)
-        elif not self._is_ours(report.outcome):
+        elif not (report.outcome in OURS or world.charges_nobody(report.outcome)):
             back_off = report.retry_after_ms or 0
             world.fail(attempt, back_off=back_off)
-            name = attempt.delivery.subscription
             self.not_before[name] = max(self.not_before.get(name, 0), world.now + back_off)
         self.restraint.finished(attempt, report)
         notices = self.machine.finish(attempt, report, world.now)
-        self._break_restraint(attempt.delivery.subscription)
-        if not world.rules.puts_cursor_back and report.outcome is Outcome.HTTP_5XX:
-            self._forget_cursors()
-        self.disable += [notice.subscription for notice in notices]
-        if not world.rules.does_wait_for_dead:
-            state = self.machine._state
-            for lane in state.settling:
-                state.settling[lane] = 0
-            if state.open_tick is None and state.settling:
-                saved = state.outputs
-                self.machine.begin_tick(world.now)
-                state.window.advance(state.window.low)
-                self.machine.committed(world.now)
-                state.outputs = saved
+        world.note(f"{attempt.delivery.sequence} ended: {report.outcome}")
+        has_failed = report.outcome is Outcome.HTTP_5XX
+        sabotage.finished(world, self.machine, name, has_failed=has_failed)
+        self.disabling += [notice.subscription for notice in notices]
 
-    def _is_ours(self, outcome: Outcome) -> bool:
-        return outcome in OURS or self.world.charges_nobody(outcome)
-
-    def _break_restraint(self, name: str) -> None:
-        """Break the machine: it forgets what it must remember of a subscription (ablations)."""
-        seat = self.machine._state.seats.get(name)
-        if seat is None:
-            return
-        if not self.world.rules.keeps_breaker:
-            seat.health = None
-        if not self.world.rules.keeps_rate and seat.bucket is not None:
-            seat.bucket.full_at = 0
-
-    def _write_disable(self) -> None:
-        for name in self.disable:
+    def _disable(self) -> None:
+        for name in self.disabling:
             self.world.disable(name)
-        self.disable = []
-
-    # ---- the tick
-
-    def begin(self) -> None:
-        """Take the machine's state into a transaction."""
-        world = self.world
-        if not self.machine.has_output and not self.quarantine:
-            return
-        if not self.is_claimed:
-            world.claim += 1
-            self.claim, self.is_claimed = world.claim, True
-        self.snapshot = self.machine.begin_tick(world.now)
-        if not world.rules.keeps_live_records:
-            self._drop_live_records(self.snapshot)
-        self.sent_quarantine, self.quarantine = self.quarantine, []
-        self.phase, self.half_done = SENT, False
-
-    def _drop_live_records(self, snapshot: TickSnapshot) -> None:
-        """Break the machine: a lane's record goes as soon as it is live (an ablation)."""
-        lanes = self.machine._state.lanes
-        live = {key for key, lane in lanes.items() if lane.cur is None and lane.held is None}
-        snapshot.lanes = [(k, None if k in live else state) for k, state in snapshot.lanes]
-
-    def apply(self) -> None:
-        """Let the broker commit the open transaction, or refuse it to a fenced owner."""
-        world, snapshot = self.world, self.snapshot
-        assert snapshot is not None
-        if self.claim != world.claim and world.rules.is_fenced:
-            self.is_dead = True
-            return
-        if not self.half_done:
-            world.append_outputs(snapshot, self.sent_quarantine)
-        if not world.rules.is_atomic and not self.half_done:
-            self.half_done = True
-            return
-        world.write_state(snapshot)
-        self.phase = LANDED
-
-    def _send(self) -> None:
-        world = self.world
-        if world.r.random() < world.failing:
-            self._recover()
-        elif self.claim == world.claim or world.r.random() < 0.1:
-            self.apply()
-
-    def _recover(self) -> None:
-        """The producer failed in mid-tick: claim again, and look whether the tick landed (C5)."""
-        world, snapshot = self.world, self.snapshot
-        assert snapshot is not None
-        if world.r.random() < 0.5:
-            self.apply()
-        if self.is_dead or self.half_done:
-            return
-        if self.claim != world.claim and world.rules.is_fenced:
-            self.is_dead = True  # C4: the group refuses
-            return
-        world.claim += 1
-        self.claim = world.claim
-        if not world.rules.does_resend:
-            self._load()
-            return
-        self.phase = SENT
-        mark = world.committed
-        if mark is not None and (mark.term, mark.tick) == (snapshot.term, snapshot.tick):
-            self.phase = LANDED
-        elif mark is not self.last and world.rules.does_read_mark:
-            self.is_dead = True
-
-    def _acknowledge(self) -> None:
-        self.machine.committed(self.world.now)
-        self.last = self.world.committed
-        self.phase, self.snapshot = WAITING, None
+        self.disabling = []
 
 
 def _delivery(entry: Entry) -> Delivery:

@@ -1,12 +1,16 @@
 """The judge of what an owner must hold back: the rate limit, and the breaker's openings.
 
 It keeps its own plain books: every start of a subscription since the last edit, and the failures in
-a row. What a takeover forgets it forgets, too: each owner has a judge of its own.
+a row. What a takeover forgets it forgets, too: each owner has a judge of its own. It begins with
+what is durable of failures: an open breaker has one probe due, not a storm.
 """
 
-from deliverer.policy.items import Attempt, AttemptReport, Limits, SubscriptionPolicy
+from collections.abc import Mapping
+
+from deliverer.policy.items import Attempt, AttemptReport, FailingState, Limits, SubscriptionPolicy
 from schemas.outcome import Outcome
-from tests.simulation.world import Broken, World
+from tests.simulation.broker import Broken
+from tests.simulation.world import World
 
 OURS = (Outcome.LOCAL_FAULT, Outcome.CANCELLED)
 
@@ -14,12 +18,12 @@ OURS = (Outcome.LOCAL_FAULT, Outcome.CANCELLED)
 class Restraint:
     """Judge the starts of one owner."""
 
-    def __init__(self, world: World, limits: Limits) -> None:
+    def __init__(self, world: World, limits: Limits, failing: Mapping[str, FailingState]) -> None:
         self.world = world
         self.limits = limits
         self.starts: dict[str, list[int]] = {}
-        self.streak: dict[str, int] = {}
-        self.closed_until: dict[str, int] = {}
+        self.streak = {name: state.failures for name, state in failing.items()}
+        self.closed_until = dict.fromkeys(failing, world.now)
         self.probes: dict[str, int] = {}
 
     def edited(
@@ -39,7 +43,7 @@ class Restraint:
         times.append(world.now)
         rate = policy.rate_limit
         if rate is not None:
-            world.limited += 1
+            world.count("limited starts")
             for index, at in enumerate(times):
                 allowed = rate.burst + (world.now - at) / rate.interval_ms
                 if len(times) - index > allowed + 1e-6:
@@ -64,12 +68,12 @@ class Restraint:
             return
         is_open = self.streak.get(name, 0) >= self.limits.breaker_failures
         if report.outcome in (Outcome.DELIVERED, Outcome.HTTP_410) or report.wants_abort:
-            world.closed += is_open
+            world.count("breakers closed", is_open)
             self._close(name)
             return
         self.streak[name] = self.streak.get(name, 0) + 1
         if is_probe or self.streak[name] == self.limits.breaker_failures:
-            world.opened += not is_open
+            world.count("breakers opened", not is_open)
             self.closed_until[name] = world.now + self.limits.probe_ms
 
     def _close(self, name: str) -> None:
