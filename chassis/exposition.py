@@ -1,12 +1,13 @@
-"""Render `/metrics` one family at a time, so that a scrape never holds the event loop for long.
+"""Render `/metrics` in slices, so that a scrape never holds the event loop for long.
 
-Not in a thread: a thread takes the interpreter from the loop for whole switch intervals (5 ms, again
-and again), and reads gauges while the loop changes what they show. On the loop, other tasks run
-between two families, so the longest hold is that of the largest family, whatever the page's length.
+Not in a thread: a thread takes the interpreter from the loop for whole switch intervals (5 ms,
+again and again), and reads gauges while the loop changes what they show. On the loop, other tasks
+run between two slices: a family, or a part of a large one. So the longest hold is to collect the
+largest family, whatever the page's length.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Iterator
 
 from prometheus_client import CollectorRegistry, Metric
 from prometheus_client.exposition import choose_encoder
@@ -16,8 +17,9 @@ from chassis.clock import Clock
 
 KEPT_S = 1.0
 ACCEPT_KINDS_MAX = 8
+SLICE_SERIES = 60
 FAMILY_SERIES_MAX = 300
-"""Bound on one family, tested for every service: some 3 ms of the loop."""
+"""Bound on one family, tested for every service: it is collected at once."""
 
 _OPEN_METRICS_END = b"# EOF\n"
 
@@ -70,10 +72,30 @@ class MetricsPages:
         parts = []
         is_open_metrics = False
         for metric in self._registry.collect():
-            text = encode(_Family(metric))
-            is_open_metrics = text.endswith(_OPEN_METRICS_END)
-            parts.append(text.removesuffix(_OPEN_METRICS_END))
-            await self._between()
+            for number, part in enumerate(_parts(metric)):
+                text = encode(_Family(part))
+                is_open_metrics = text.endswith(_OPEN_METRICS_END)
+                text = text.removesuffix(_OPEN_METRICS_END)
+                parts.append(_headless(text) if number else text)
+                await self._between()
         if is_open_metrics:
             parts.append(_OPEN_METRICS_END)
         return b"".join(parts)
+
+
+def _parts(metric: Metric) -> Iterator[Metric]:
+    """Cut a large family; each part has the header of the whole."""
+    if len(metric.samples) <= SLICE_SERIES:
+        yield metric
+        return
+    for start in range(0, len(metric.samples), SLICE_SERIES):
+        part = Metric(metric.name, metric.documentation, metric.type, metric.unit)
+        part.samples = metric.samples[start : start + SLICE_SERIES]
+        yield part
+
+
+def _headless(text: bytes) -> bytes:
+    """Leave out the header: the part before has it."""
+    while text.startswith(b"# "):
+        text = text.partition(b"\n")[2]
+    return text

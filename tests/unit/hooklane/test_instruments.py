@@ -43,7 +43,7 @@ CONTRACT = {
 
 CLOSED = {
     "result", "route", "mode", "outcome", "kind", "reused", "reason", "tier", "state", "stage",
-    "topic", "on", "service", "version", "python_version",
+    "topic", "on", "limit", "service", "version", "python_version",
 }  # fmt: skip
 """Label names that may exist; another one needs a reason and an entry here."""
 
