@@ -15,7 +15,7 @@ from gateway.openapi import build_document
 from tests.contract.gateway import SEALED, raw_record
 from tests.fakes.gateway_api import AUTHORIZED, HOST, GatewayApi
 
-EXAMPLES = 8
+EXAMPLES = 4
 START_S = 30.0
 DOCUMENT: Any = build_document()
 CONFIG = schemathesis.Config.from_dict(
