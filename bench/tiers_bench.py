@@ -19,6 +19,7 @@ from chassis.clock import SystemClock
 from schemas.lane_state import WINDOW_KEY
 
 RETRIES = 8_800
+HELD_S = 10
 RETRIES_PER_S = 1_100
 """The jitter of the schedule spreads them: a little over 1,000 a second come due."""
 SUBSCRIPTIONS = 1_100
@@ -50,17 +51,18 @@ async def retries(
     os.environ["HOOKLANE_DELIVERER__BUFFER_BYTES"] = str(SHARE_BYTES)  # the services inherit it
     try:
         made = await Deployment.make(machine, "retries", feeder)
-        await made.subscribe_dead(fickle.port, SUBSCRIPTIONS, held_s=5, ordering="none")
+        await made.subscribe_dead(fickle.port, SUBSCRIPTIONS, held_s=HELD_S, ordering="none")
         deliverer = await made.run()
     finally:
         del os.environ["HOOKLANE_DELIVERER__BUFFER_BYTES"]
     before, cpu_s = await fickle.tell("/refuse-first"), deliverer.cpu_s
     await _append_steadily(made, count)
     await fickle.until("refused", before["refused"] + count, within_s=60)
-    await fickle.until("accepted", before["accepted"] + count // 100, within_s=30)
-    began = asyncio.get_running_loop().time()
-    await fickle.until("accepted", before["accepted"] + count, within_s=60)
-    took_s = asyncio.get_running_loop().time() - began
+    loop, moments = asyncio.get_running_loop(), []
+    for fifth in (1, 4, 5):  # the pace is that of the middle: jitter rounds the ends
+        await fickle.until("accepted", before["accepted"] + count * fifth // 5, within_s=60)
+        moments.append(loop.time())
+    took_s = moments[1] - moments[0]
     used_s = deliverer.cpu_s - cpu_s
     await asyncio.sleep(SETTLE_S)
     p99_s = await _lateness_s(made, 0.99)
@@ -69,9 +71,9 @@ async def retries(
         Figure(
             "due retries in one delay topic",
             "retries/s",
-            Spread.of([0.99 * count / took_s]),
+            Spread.of([0.6 * count / took_s]),
             goal=Goal(1_000),
-            note="first attempts of later events fail at the same time",
+            note="after all first attempts: those took no share of the processor",
         ),
         Figure(
             "lateness of a due retry, p99",
