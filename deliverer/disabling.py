@@ -16,6 +16,7 @@ from structlog.typing import FilteringBoundLogger
 from chassis.clock import Clock
 from chassis.table_writer import WriteUnavailable
 from deliverer.endpoints import RegistryEntry
+from schemas.registry import parse_registry_key
 from schemas.rfc3339 import format_ms
 
 RETRY_FIRST_S = 0.5
@@ -83,16 +84,19 @@ class Disabler:
             await asyncio.wait(list(self._tasks.values()), timeout=deadline_s)
 
     async def _write(self, partition: int, key: bytes, reason: str) -> None:
+        parsed = parse_registry_key(key)
+        subscription = "" if parsed is None else parsed.id
+        log = self._log.bind(partition=partition, subscription=subscription, reason=reason)
         pause_s = RETRY_FIRST_S
         while True:
             try:
                 await self._writer.update(partition, lambda: self._decide(partition, key, reason))
             except WriteUnavailable:
-                self._log.warning("disable.delayed", partition=partition, reason=reason)
+                log.warning("disable.delayed")
                 await asyncio.sleep(pause_s)
                 pause_s = min(2 * pause_s, RETRY_MAX_S)
             else:
-                self._log.info("disable.written", partition=partition, reason=reason)
+                log.info("disable.written")
                 return
 
     def _decide(
