@@ -5,6 +5,10 @@ partition. The way back is always the same: ask the group by one ordinary commit
 Accepted = claim anew (which settles the old transaction), read the mark: ours = it landed; the one
 before = send the very same tick again; any other = somebody else ticked in between: dead,
 everything must be read again.
+
+The first tick of a term is not asked after: two owners that read the same state give themselves the
+same term and number their first ticks alike, so the mark cannot tell whose landed. Nothing has been
+started under that term, so its owner takes over once more.
 """
 
 import asyncio
@@ -146,6 +150,8 @@ class Ticker:
             await self.retire()
             if not await self._is_still_ours():
                 return Lost(needs_takeover=False, cause="the group refused")
+            if self._mark is None or self._mark[0] != tick.mark[0]:
+                return Lost(needs_takeover=True, cause="the first tick of a term is in doubt")
             try:
                 began_at = self._clock.monotonic()
                 await self.claim()

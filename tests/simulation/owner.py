@@ -35,6 +35,7 @@ ACTIONS = {
     "sweep": 0.08,
     "tick": 0.10,
 }
+GROWING = {"read_head", "sweep", "finish", "wake"}
 OFFLINE = {"start", "finish", "wake"}
 """What an owner can do that is cut off from the brokers."""
 
@@ -154,14 +155,15 @@ class Owner:
     # ---- one step
 
     def do(self, action: str) -> None:
-        """Do one thing, and judge what must hold after each."""
+        """Do one thing, and judge the bounds after what can break them."""
         if self.is_cut and (self._machine is None or action not in OFFLINE):
             return
         if self._machine is None:
             self._take_over()
         else:
             self._actions[action]()
-            self._judge_bounds()
+            if action in GROWING:
+                self._judge_bounds()
 
     def die_in_a_tick(self) -> None:
         """End with a tick on its way: it may still land, or not."""

@@ -30,6 +30,7 @@ class Rules:
     hands_over: bool = True
     waits_until_due: bool = True
     does_confirm: bool = True
+    doubts_first: bool = True
     keeps_cursors: bool = True
     keeps_rate: bool = True
     keeps_breaker: bool = True
@@ -79,6 +80,7 @@ CARRIES: dict[str, str] = {
 
 BEYOND: dict[str, str] = {
     "a takeover confirms its term before it acts": "does_confirm",
+    "an owner whose first tick is in doubt takes over again (C5)": "doubts_first",
     "lagging lanes get a record (C2)": "keeps_cursors",
     "rate limit": "keeps_rate",
     "breaker (B4)": "keeps_breaker",

@@ -123,12 +123,22 @@ class Ticks:
         elif world.dice.chance(0.2):
             return
         elif world.broker.ask_group(self.owner):
-            self.phase = Phase.ACCEPTED
-            world.note("the group accepts")
+            self._accepted()
         else:
             self.is_refused = True
             world.count("refused by the group")
             world.note("the group refuses")
+
+    def _accepted(self) -> None:
+        """Go on as the owner; a first tick could not be told from another owner's (C5)."""
+        assert self._snapshot is not None
+        is_first = self.last is None or self.last[0] != self._snapshot.term
+        if is_first and self.world.rules.doubts_first:
+            self.is_refused = True
+            self.world.note("the first tick of a term is in doubt")
+            return
+        self.phase = Phase.ACCEPTED
+        self.world.note("the group accepts")
 
     def _claim_again(self) -> None:
         """Claim anew, which ends the old transaction: until then it may still land (C5)."""

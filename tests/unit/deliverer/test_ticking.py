@@ -32,7 +32,8 @@ class Rig:
     async def claimed(self) -> "Rig":
         """Claim, as a takeover does."""
         await self.ticker.claim()
-        self.ticker.begin(None, 5)
+        self.log.mark = (1, 0)  # not the first tick of its term
+        self.ticker.begin((1, 0), 5)
         return self
 
     async def commit(self, number: int = 1) -> Committed | Lost:
@@ -97,6 +98,23 @@ async def test_a_tick_that_landed_is_not_sent_again() -> None:
 
     assert isinstance(result, Committed)
     assert len(rig.log.ticks) == 1
+
+
+@pytest.mark.parametrize("failure", ["lost", "landed"])
+@pytest.mark.parametrize("before", [None, (0, 7)])
+async def test_the_first_tick_of_a_term_is_not_asked_after(
+    failure: str, before: tuple[int, int] | None
+) -> None:
+    """Another owner that read the same state marks its first tick alike: take over once more."""
+    rig = await Rig().claimed()
+    rig.ticker.begin(before, 5)
+    rig.log.failures = [failure]
+
+    result = await rig.commit()
+
+    assert isinstance(result, Lost)
+    assert result.needs_takeover
+    assert (rig.group.asked, rig.log.claims) == ([(3, 5)], 1)
 
 
 async def test_the_mark_of_later_ticks_is_the_last_committed_one() -> None:
