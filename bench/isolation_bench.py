@@ -11,6 +11,7 @@ import asyncio
 import json
 import os
 import resource
+import secrets
 import sys
 import tempfile
 import time
@@ -18,6 +19,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import uuid_utils
 import uvloop
 
 from bench.children import Child
@@ -25,13 +27,19 @@ from bench.figures import Bare, Figure, Goal, Spread, percentile
 from bench.http_load import Exchanges, connect, get
 from bench.report import document, table
 from bench.run import surroundings
-from bench.stand import CREATED_AT_ONCE, Feeder, Machine, Stand
+from bench.stand import Feeder, Machine, Stand
 from bench.workload import Subscriber, spread_names
 from chassis.clock import SystemClock
+from chassis.egress import EgressPolicy
 from chassis.kafka import Record
+from chassis.vault import Vault, parse_keys
+from gateway.kafka_registry import encode_change
+from gateway.problems import Problem
+from gateway.subscriptions import Rules, create, parse_create
 from hooklane.embedded_kafka import EmbeddedKafka, EmbeddedKafkaError
 from hooklane.kafka_properties import free_ports
 from schemas.delivery import decode_delivery
+from schemas.ids import id_of
 from schemas.topics import partition_of
 
 RESULTS = Path(__file__).with_name("isolation.json")
@@ -39,20 +47,21 @@ RUN_S_MAX = 235.0
 ENDPOINTS = 1_000
 HANGING_SHARE = 0.3
 PARTITIONS = 4
-ROUNDS = 5
-EACH = 6
+ROUNDS = 4
+EACH = 4
 """Deliveries for each endpoint in a round."""
-SEGMENTS = 4
+SEGMENTS = 3
 RATE = 100
 SECONDS = 5
 HANG_S = 5
 PACED_PER_S = 10
 PACED_S = 60
-LOOKUPS = 600
+LOOKUPS = 400
 SILENT = 300
-DNS_ROUNDS = 5
+DNS_ROUNDS = 3
 POLL_S = 0.05
 MB = 1_048_576
+RULES = Rules(EgressPolicy.of(allow_http=True, allow_cidrs=["127.0.0.0/8"]), secrets.token_bytes)
 CONNECTIONS = "hooklane_delivery_connections_total"
 TUNED = {
     "HOOKLANE_EGRESS__ALLOW_CIDRS": "127.0.0.0/8",
@@ -106,10 +115,9 @@ class Deployment:
     async def make(
         cls, machine: Machine, name: str, *, crowd: Crowd, feeder: Feeder
     ) -> "Deployment":
-        """Create its topics and start its gateway."""
+        """Create its topics."""
         stand = Stand(machine, f"bench-isolation-{name}", partitions=PARTITIONS)
         await stand.prepare()
-        await stand.start("gateway")
         return cls(stand, crowd, feeder)
 
     async def populate(self, count: int, *, others_hang: bool) -> None:
@@ -137,27 +145,25 @@ class Deployment:
         return {"url": f"http://{address}:{self.crowd.port}/hooks", "timeout_s": HANG_S}
 
     async def _create(self, bodies: dict[str, dict[str, object]]) -> list[Subscriber]:
-        found: dict[str, str] = {}
-        supply = iter(bodies.items())
-
-        async def create() -> None:
-            client = await connect(self.stand.gateway_port)
-            for name, body in supply:
-                path = f"/v1/subscribers/{name}/subscriptions"
-                answer = await client.ask(self.stand.post(path, json.dumps(body).encode()))
-                assert answer.status == 201, answer
-                found[name] = json.loads(answer.body)["id"]
-            client.close()
-
-        await asyncio.gather(*(create() for _ in range(4 * CREATED_AT_ONCE)))
-        return [
-            Subscriber(name, partition_of(name.encode(), PARTITIONS), (found[name],))
-            for name in bodies
-        ]
+        """Write the subscriptions as the gateway would have written them."""
+        vault, topic = Vault(parse_keys(self.stand.vault_key)), self.stand.topic("registry")
+        records, made = [], []
+        for name, body in bodies.items():
+            parsed = parse_create(dict(body), RULES)  # type: ignore[arg-type]  # plain JSON
+            assert not isinstance(parsed, Problem), parsed
+            identity = id_of("sub", uuid_utils.uuid7().bytes)
+            change = create(
+                parsed, subscriber=name, subscription_id=identity, now_ms=SystemClock().now_ms()
+            )
+            key, value, _ = encode_change(change, vault)
+            partition = partition_of(name.encode(), PARTITIONS)
+            records.append(Record(topic, partition, key, value, []))
+            made.append(Subscriber(name, partition, (identity,)))
+        await self.feeder.append(records)
+        return made
 
     async def run(self) -> None:
-        """Start the deliverer alone."""
-        await self.stand.stop_all_but("deliverer")
+        """Start the deliverer, alone."""
         (self.deliverer,) = await self.stand.start("deliverer")
 
     def _records(self, count: int) -> list[Record]:
@@ -219,7 +225,6 @@ class Deployment:
 async def measure(machine: Machine, *, scale: float) -> list[Figure]:
     """Measure all of it."""
     crowd = await Crowd.start(machine)
-    figures = await _silent_names(machine, crowd)
     async with Feeder(machine) as feeder:
         clean = await Deployment.make(machine, "clean", crowd=crowd, feeder=feeder)
         hurt = await Deployment.make(machine, "hurt", crowd=crowd, feeder=feeder)
@@ -233,11 +238,12 @@ async def measure(machine: Machine, *, scale: float) -> list[Figure]:
         limited = int(PACED_PER_S * PACED_S * scale * 1.1) + 20
         await feeder.append(clean.stand.workload.delivery_records([paced], limited, now_ms=now_ms))
         _say("those that answer, with and without the others hanging")
-        figures += await _beside(clean, hurt)
+        figures = await _beside(clean, hurt)
+        _say("the limited rate")
         figures.append(await _rate(crowd, int(PACED_S * scale)))
         await clean.stand.stop_all_but()
         await hurt.stand.stop_all_but()
-    return figures
+    return figures + await _silent_names(machine, crowd)
 
 
 async def _beside(clean: Deployment, hurt: Deployment) -> list[Figure]:
@@ -245,7 +251,9 @@ async def _beside(clean: Deployment, hurt: Deployment) -> list[Figure]:
     await clean.deliver(1)
     onset_clean, onset = await clean.deliver(), await hurt.deliver()
     before_mb = hurt.rss_mb()
+    _say(f"onset: {onset:.0f}/s beside {onset_clean:.0f}/s; rounds")
     rates = [(await clean.deliver(), await hurt.deliver()) for _ in range(ROUNDS)]
+    _say(f"rounds: {rates}; a steady rate")
     reused = await clean.reused()
     delays = [(await clean.delays_ms(), await hurt.delays_ms()) for _ in range(SEGMENTS)]
     kept, used = (now - then for now, then in zip(await clean.reused(), reused, strict=True))
