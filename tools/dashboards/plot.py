@@ -91,6 +91,7 @@ def _panel(panel: Panel, lines: Sequence[Line], span: Span, *, size: tuple[int, 
         shown = cells(shown)
         frame = Frame(54, 28, width - 12, height - 22, float(len(shown) or 1), span)
         return box + title + _heatmap(shown, frame)
+    shown = [line for line in shown if _highest(line) > 0] or shown
     shown.sort(key=_highest, reverse=True)
     lines_of_legend = min(LEGEND_LINES_MAX, -(-len(shown) // 2))
     stacked = stack(shown) if panel.is_stacked else [line.points for line in shown]
