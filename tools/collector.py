@@ -6,15 +6,13 @@ built, or when `otelcol` is on the PATH, and say so when neither is true.
 """
 
 import shutil
-import subprocess
 import sys
-import tempfile
 from pathlib import Path
 
-VERSION = "0.149.0"
-SOURCE = Path(__file__).parent / "otelcol"
-CACHE = Path(__file__).parents[1] / ".venv" / "tools" / f"otelcol-{VERSION}"
-BUILD_TIMEOUT_S = 600
+from tools.go_program import BuildFailed, GoProgram, build
+
+PROGRAM = GoProgram("otelcol", "0.149.0", Path(__file__).parent / "otelcol")
+CACHE = PROGRAM.place.parent
 HINT = "run `python -m tools.collector` with Go >= 1.25, or put otelcol on the PATH"
 
 
@@ -35,28 +33,10 @@ def ensure(cache: Path = CACHE) -> Path:
     found = find(cache)
     if found is not None:
         return found
-    go = shutil.which("go")
-    if go is None:
-        raise CollectorMissing(f"no collector and no Go: {HINT}")
-    cache.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=cache) as folder:
-        built = Path(folder) / "otelcol"
-        try:
-            ended = subprocess.run(
-                [go, "build", "-mod=readonly", "-o", str(built), "."],
-                cwd=SOURCE,
-                check=False,
-                capture_output=True,
-                text=True,
-                timeout=BUILD_TIMEOUT_S,
-            )
-        except subprocess.TimeoutExpired as error:
-            raise CollectorMissing(f"the build took over {error.timeout:g} s: {HINT}") from error
-        if ended.returncode:
-            reason = (ended.stderr.strip().splitlines() or ["go failed"])[-1]
-            raise CollectorMissing(f"the collector could not be built ({reason}): {HINT}")
-        built.rename(cache / "otelcol")
-    return cache / "otelcol"
+    try:
+        return build(PROGRAM, cache / PROGRAM.name)
+    except BuildFailed as error:
+        raise CollectorMissing(f"{error}: {HINT}") from error
 
 
 def main() -> int:
