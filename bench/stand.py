@@ -200,6 +200,8 @@ class Stand:
         tuned = {
             "HOOKLANE_TOPICS__PARTITIONS": str(self.partitions),
             "HOOKLANE_LOG__FORMAT": "json",
+            # All endpoints are one process on one address: no bound per host.
+            "HOOKLANE_DELIVERER__HOST_SHARE": "1",
         }
         return service_environment(dict(surroundings.environ()) | tuned, self._plan, service)
 
