@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from tools import debian
 from tools import prometheus as installer
 from tools.prometheus import PrometheusMissing, Tools
 
@@ -36,8 +37,8 @@ def test_programs_are_unpacked_once_and_found_again(tmp_path: Path) -> None:
     cache = tmp_path / "tools" / "prometheus"
     package = _package(tmp_path, "prometheus", "promtool")
 
-    installer.unpack(package, cache)
-    installer.unpack(package, cache)
+    debian.unpack(package, installer.PROGRAMS, cache)
+    debian.unpack(package, installer.PROGRAMS, cache)
 
     assert installer.find(cache) == Tools(cache / "prometheus", cache / "promtool")
     assert installer.ensure(cache).promtool.stat().st_mode & 0o111
@@ -47,8 +48,10 @@ def test_programs_are_unpacked_once_and_found_again(tmp_path: Path) -> None:
 @needs_dpkg
 def test_a_package_of_another_shape_is_refused(tmp_path: Path) -> None:
     """Half a cache would be found for ever."""
-    with pytest.raises(PrometheusMissing, match="has no prometheus and promtool"):
-        installer.unpack(_package(tmp_path, "prometheus"), tmp_path / "cache")
+    half = _package(tmp_path, "prometheus")
+
+    with pytest.raises(debian.PackageMissing, match="has no prometheus and promtool"):
+        debian.unpack(half, installer.PROGRAMS, tmp_path / "cache")
 
     assert not (tmp_path / "cache").exists()
 
