@@ -3,8 +3,8 @@
 `python -m bench.isolation_bench [SCALE]`: 1 = 1,000 endpoints, a minute of a limited rate.
 
 Two deployments run beside each other and are measured in turn: in one every endpoint answers, in
-the other 30 % take each request and never answer. Breakers are set to probe at once, so that the
-attack never lets up. What is measured are the endpoints that answer in both.
+the other 30 % take each request and never answer, until the attempt times out. All settings are the
+defaults. What is measured are the endpoints that answer in both.
 """
 
 import asyncio
@@ -65,8 +65,6 @@ RULES = Rules(EgressPolicy.of(allow_http=True, allow_cidrs=["127.0.0.0/8"]), sec
 CONNECTIONS = "hooklane_delivery_connections_total"
 TUNED = {
     "HOOKLANE_EGRESS__ALLOW_CIDRS": "127.0.0.0/8",
-    "HOOKLANE_BREAKER__PROBE_S": "0.1",
-    "HOOKLANE_BREAKER__PROBE_MAX_S": "0.1",
 }
 
 
@@ -239,6 +237,7 @@ async def measure(machine: Machine, *, scale: float) -> list[Figure]:
         await feeder.append(clean.stand.workload.delivery_records([paced], limited, now_ms=now_ms))
         _say("those that answer, with and without the others hanging")
         figures = await _beside(clean, hurt)
+        _say(f"\n{table(figures)}\n")
         _say("the limited rate")
         figures.append(await _rate(crowd, int(PACED_S * scale)))
         await clean.stand.stop_all_but()
