@@ -5,10 +5,10 @@ BIN := $(VENV)/bin
 ONCE ?=
 PORT ?= 8080
 .DEFAULT_GOAL := help
-.PHONY: help demo test check format unit integration fault bench generate clean
+.PHONY: help demo test check format unit integration fault bench chart-apiserver generate sbom clean
 
 help: ## Show this list
-	@awk -F':.*## ' '/^[a-z]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 demo: $(VENV)/.ready ## Kafka, topics, all services and a receiver; one verified delivery, then stays up (ONCE=1 stops)
 	@$(BIN)/hooklane dev --port $(PORT) $(if $(ONCE),--once)
@@ -26,7 +26,7 @@ format: $(VENV)/.ready ## Rewrite the code in the house format
 	@$(BIN)/ruff format -q . && $(BIN)/ruff check -q --fix .
 
 unit: $(VENV)/.ready ## Tests without Kafka: units, properties, simulation, architecture, packaging
-	@$(BIN)/pytest -q --ignore=tests/integration --ignore=tests/e2e --ignore=tests/docs --ignore=tests/fault
+	@$(BIN)/pytest -q --ignore=tests/integration --ignore=tests/e2e --ignore=tests/docs --ignore=tests/fault --ignore=tests/apiserver
 
 integration: $(VENV)/.ready ## Tests against a real Kafka and real processes
 	@$(BIN)/pytest -q tests/integration tests/e2e tests/docs
@@ -40,6 +40,10 @@ bench: $(VENV)/.ready ## Benchmarks as ratios beside a bare loop; writes bench/r
 	@$(BIN)/python -m bench.isolation_bench
 	@$(BIN)/python -m bench.registry_bench
 
+chart-apiserver: $(VENV)/.ready ## The chart on a real Kubernetes API server: install, upgrade, rollback (builds it once, minutes)
+	@$(BIN)/python -m tools.apiserver
+	@$(BIN)/pytest -q tests/apiserver
+
 generate: $(VENV)/.ready ## Write what is generated: JSON Schemas, docs/settings.md, the chart's values and schema
 	@$(BIN)/python -m schemas.json_schemas
 	@$(BIN)/python -m hooklane.settings_docs
@@ -49,6 +53,9 @@ generate: $(VENV)/.ready ## Write what is generated: JSON Schemas, docs/settings
 	@$(BIN)/python -m tools.chart
 	@$(BIN)/python -m gateway.openapi
 	@$(BIN)/python -m tools.lane_diagram
+
+sbom: $(VENV)/.ready ## Bill of materials of the image from the lock: build/sbom.cdx.json (CycloneDX)
+	@$(BIN)/python -m tools.sbom
 
 clean: ## Remove the virtual environment and caches
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis build dist *.egg-info
