@@ -40,6 +40,8 @@ def committed(p: Partition, now: int) -> None:
     p.open_tick = None
     p.is_confirmed = True
     p.window.advance(snapshot.window.w)
+    # What was settled above a hole that the mark has passed now was nothing to write before.
+    p.is_dirty = p.is_dirty or p.window.mark > p.window.low
     for window, (w, _) in zip(p.tiers.windows, snapshot.window.tiers, strict=True):
         window.advance(w)
     for lane in [lane for lane, tick in p.settling.items() if tick <= snapshot.tick]:

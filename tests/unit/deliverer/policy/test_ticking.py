@@ -1,5 +1,6 @@
 """Tests of the tick (C1-C3)."""
 
+import msgspec
 import pytest
 
 from deliverer.policy.items import WindowState
@@ -7,6 +8,7 @@ from schemas.outcome import Outcome
 from tests.unit.deliverer.policy.build import (
     LOOSE,
     NOW,
+    STRICT,
     Registry,
     delivery,
     end,
@@ -163,3 +165,22 @@ def test_the_mark_stays_below_what_this_owner_has_read() -> None:
 
     assert unread == 0
     assert tick(made).window == WindowState(2, [(2, 5)], [(0, [])] * 3)
+
+
+def test_what_was_settled_above_a_passed_hole_makes_a_tick() -> None:
+    """A deleted lane leaves its unread offsets open; what is settled above them is to be written.
+
+    Else a window that is full of such offsets is never written, and the log is read no further.
+    """
+    registry = Registry(s=msgspec.structs.replace(STRICT, status="paused"))
+    made = machine(registry)
+    feed(made, delivery(0))
+    registry.clear()
+    made.registry_changed("s", NOW)
+    made.begin_tick(NOW)
+    feed(made, delivery(1))
+
+    made.committed(NOW)
+
+    assert made.has_output
+    assert tick(made).window.w == 2
