@@ -97,7 +97,7 @@ def _lane_records(p: Partition, w: int, now: int) -> list[tuple[str, LaneState |
     for key, lane in p.touched.items():
         low = lane.low(head)
         if lane.held is not None or low < w:
-            if _has_changed(lane, low):
+            if _has_changed(lane, low, head):
                 lane.since = lane.since or now
                 done = [] if lane.done is None else lane.done.runs(low)
                 lane.record = LaneState(low, done, lane.held, lane.since)
@@ -116,9 +116,11 @@ def _lane_records(p: Partition, w: int, now: int) -> list[tuple[str, LaneState |
     return records
 
 
-def _has_changed(lane: Lane, low: int) -> bool:
+def _has_changed(lane: Lane, low: int, head: int) -> bool:
     record = lane.record
-    is_same = record is not None and record.held == lane.held and record.low <= low
+    # A head that a takeover has not read far enough yet must not lower what is recorded.
+    is_low = record is not None and (record.low <= low or low == head)
+    is_same = record is not None and record.held == lane.held and is_low
     has_moved, lane.moved = lane.moved, False
     return has_moved or not is_same
 
