@@ -137,3 +137,17 @@ def test_the_next_owner_goes_on_counting_terms() -> None:
     failing(made)
 
     assert made.begin_tick(NOW).term == 7
+
+
+def test_what_is_recorded_of_a_held_lane_is_never_lowered() -> None:
+    """A new owner has read less than the one before; else the next reads settled ones (107955)."""
+    lanes = {"s/0": LaneState(7, [], (2, 2), NOW)}
+    window = WindowState(3, [], NO_TIERS)
+    made = machine(
+        Registry(s=STRICT, t=STRICT), recovered=state(window=window, lanes=lanes), is_confirmed=False
+    )
+    feed(made, delivery(3, "t/0"))
+
+    written = dict(tick(made).lanes)
+
+    assert written.get("s/0", lanes["s/0"]) == lanes["s/0"]
