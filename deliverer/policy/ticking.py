@@ -95,9 +95,9 @@ def _lane_records(p: Partition, w: int, now: int) -> list[tuple[str, LaneState |
     records: list[tuple[str, LaneState | None]] = [(key, None) for key in p.tombs]
     head = p.window.position
     for key, lane in p.touched.items():
-        low = lane.low(head)
+        low = _low_to_record(lane, head)
         if lane.held is not None or low < w:
-            if _has_changed(lane, low, head):
+            if _has_changed(lane, low):
                 lane.since = lane.since or now
                 done = [] if lane.done is None else lane.done.runs(low)
                 lane.record = LaneState(low, done, lane.held, lane.since)
@@ -116,11 +116,18 @@ def _lane_records(p: Partition, w: int, now: int) -> list[tuple[str, LaneState |
     return records
 
 
-def _has_changed(lane: Lane, low: int, head: int) -> bool:
+def _low_to_record(lane: Lane, head: int) -> int:
+    """Return the lane's low, not below what is recorded: a new owner may not have read as far yet.
+
+    Else the next one would read a head that was settled, or is held, as new.
+    """
+    low, record = lane.low(head), lane.record
+    return record.low if record is not None and low == head < record.low else low
+
+
+def _has_changed(lane: Lane, low: int) -> bool:
     record = lane.record
-    # A head that a takeover has not read far enough yet must not lower what is recorded.
-    is_low = record is not None and (record.low <= low or low == head)
-    is_same = record is not None and record.held == lane.held and is_low
+    is_same = record is not None and record.held == lane.held and record.low <= low
     has_moved, lane.moved = lane.moved, False
     return has_moved or not is_same
 

@@ -11,6 +11,7 @@ from tests.unit.deliverer.policy.build import (
     TIERS,
     Registry,
     delivery,
+    end,
     failing,
     feed,
     machine,
@@ -144,10 +145,32 @@ def test_what_is_recorded_of_a_held_lane_is_never_lowered() -> None:
     lanes = {"s/0": LaneState(7, [], (2, 2), NOW)}
     window = WindowState(3, [], NO_TIERS)
     made = machine(
-        Registry(s=STRICT, t=STRICT), recovered=state(window=window, lanes=lanes), is_confirmed=False
+        Registry(s=STRICT, t=STRICT),
+        recovered=state(window=window, lanes=lanes),
+        is_confirmed=False,
     )
     feed(made, delivery(3, "t/0"))
 
     written = dict(tick(made).lanes)
 
     assert written.get("s/0", lanes["s/0"]) == lanes["s/0"]
+
+
+def test_nor_when_the_head_fails_again_before_the_log_was_read_as_far() -> None:
+    """The attempt that comes is written, with the low of the former owner."""
+    former = machine()
+    feed(former, delivery(6))
+    park = failing(former)
+    lanes = {"s/0": LaneState(7, [], (6, 2), NOW)}
+    window = WindowState(3, [], NO_TIERS)
+    made = machine(
+        Registry(s=STRICT, t=STRICT), recovered=state(term=1, tick=2, window=window, lanes=lanes)
+    )
+    feed(made, delivery(3, "t/0"))
+    read_back(made, park)
+    end(made, start(made))
+    made.wake(NOW + 5_000)
+
+    end(made, start(made, NOW + 5_000), Outcome.HTTP_5XX, status=500)
+
+    assert dict(tick(made).lanes)["s/0"] == LaneState(7, [], (6, 3), NOW)
