@@ -1,8 +1,10 @@
 """Strict schemas of the custom resources that the chart renders, written for this chart.
 
-No package of a size worth installing ships these. They list the fields that the chart uses, typed
-as the projects' CRDs type them, and refuse all others: a typo in a template fails here as it would
-on a cluster. They are not for checking the custom resources of others.
+The packages that ship these take ten seconds to import. They list the fields that the chart uses,
+typed as the projects' CRDs type them, and refuse all others: a typo in a template fails here as it
+would on a cluster. They are not for checking the custom resources of others. On 2026-11-25 the
+monitors, rules and KEDA objects of all examples were also judged, strictly, by models made of the
+CRDs (cloudcoil-models-keda 2.16.1, cloudcoil-models-prometheus-operator 0.80.1): all were right.
 """
 
 import jsonschema_rs
