@@ -83,17 +83,12 @@ async def record(folder: Path, scratch: Path, bootstrap_servers: str) -> None:
 
 def caption(span: Span) -> str:
     """Say what this is a picture of."""
-    phases = ", ".join(
-        f"{seconds:g} s {word}" for seconds, word in zip(PHASES_S, WORDS, strict=True)
-    )
     return (
         f"A real run of {span.end - span.start:.0f} s: Kafka, one process a service, a receiver "
-        f"and Prometheus (scrape 1 s) on one {platform.machine()} machine of 2 cores, shared with other work; {phases}. "
-        "Not a benchmark."
+        f"and Prometheus (scrape 1 s) on one {platform.machine()} machine of 2 cores, shared with "
+        "other work. First all well, then for a quarter of it every receiver of a tenant answers "
+        "503, then well again."
     )
-
-
-WORDS = ("all well", "every receiver answers 503", "well again")
 
 
 def main(arguments: list[str]) -> int:
