@@ -3,7 +3,8 @@
 Fields come in through an allow-list of types (text, numbers, lists and objects of them), names
 that smell of secrets or payloads are blanked, URLs lose user info and query, long text is cut: a
 careless call can at worst make a poor line. Standard-library logging (aiokafka, aiohttp, asyncio)
-goes through the same processors at WARNING, as event `library.log`.
+goes through the same processors at WARNING, as event `library.log`; what floods is bounded, and
+`kept_back` tells how many lines were not written.
 Events are dotted constants (`deliverer.attempt_failed`); values go into fields, never into it.
 """
 
@@ -22,11 +23,16 @@ from structlog.typing import EventDict, FilteringBoundLogger, Processor, Wrapped
 
 from chassis.clock import Clock, SystemClock
 from chassis.log_levels import LEVELS, LogLevels
+from chassis.repeats import Repeats
 from chassis.settings import LogSettings
 
 TEXT_CHARS_MAX = 2048
 ITEMS_MAX = 50
 REDACTED = "[redacted]"
+KIND_CHARS_MAX = 200
+LIBRARY_LINES_MAX = 10
+LIBRARY_WINDOW_S = 10.0
+"""aiokafka wrote 1,200 lines a second while a topic was gone: so many of a kind are enough."""
 LEVELS_NOW = LogLevels()
 """What this process writes now; `/log-level` changes it."""
 
@@ -66,7 +72,7 @@ def configure(
     root = logging.getLogger()
     for handler in [h for h in root.handlers if isinstance(h, _ToStructlog)]:
         root.removeHandler(handler)
-    root.addHandler(_ToStructlog(level=logging.WARNING))
+    root.addHandler(_ToStructlog(clock or SystemClock()))
     root.setLevel(logging.WARNING)
     logging.captureWarnings(capture=True)
 
@@ -124,10 +130,21 @@ class _Stamp:
 class _ToStructlog(logging.Handler):
     """Hand records of the standard library on, so that every line has one shape."""
 
+    def __init__(self, clock: Clock) -> None:
+        super().__init__(level=logging.WARNING)
+        self._clock = clock
+        self._repeats = Repeats(limit=LIBRARY_LINES_MAX, window_s=LIBRARY_WINDOW_S)
+
     def emit(self, record: logging.LogRecord) -> None:
+        # By the text before its values are put in: what differs by a number is the same complaint.
+        kind = f"{record.name} {record.levelno} {str(record.msg)[:KIND_CHARS_MAX]}"
+        kept_back = self._repeats.admit(kind, self._clock.monotonic())
+        if kept_back is None:
+            return
+        more = {"kept_back": kept_back} if kept_back else {}
         level = max((n for n in LEVELS.values() if n <= record.levelno), default=10)
         structlog.get_logger(component=record.name).log(
-            level, "library.log", message=record.getMessage(), exc_info=record.exc_info
+            level, "library.log", message=record.getMessage(), exc_info=record.exc_info, **more
         )
 
 

@@ -157,6 +157,24 @@ def test_libraries_speak_through_the_same_form(lines: Lines) -> None:
     assert line["message"] == "lost https://kafka/"
 
 
+def test_a_library_that_floods_is_bounded() -> None:
+    """One complaint a thousand times is ten lines, and the next stretch says how many were not."""
+    stream, clock = BytesIO(), ManualClock()
+    logs.configure(LogSettings(), "shop", stream=stream, clock=clock)
+    for _ in range(1000):
+        logging.getLogger("aiokafka.cluster").error("Topic %s not found", "t")
+    logging.getLogger("aiokafka.cluster").error("another thing")
+    clock.advance(logs.LIBRARY_WINDOW_S)
+    logging.getLogger("aiokafka.cluster").error("Topic %s not found", "u")
+    _restore()
+
+    written = [orjson.loads(line) for line in stream.getvalue().splitlines()]
+
+    assert [line["message"] for line in written].count("Topic t not found") == 10
+    assert written[-2]["message"] == "another thing"
+    assert (written[-1]["message"], written[-1]["kept_back"]) == ("Topic u not found", 990)
+
+
 async def test_asyncio_faults_are_logged_with_their_stack(lines: Lines) -> None:
     """A fault nobody awaited must not vanish."""
     asyncio.get_running_loop().call_exception_handler(
