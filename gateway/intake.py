@@ -5,23 +5,38 @@ When either runs out the next request is refused at once: a queue would only tur
 timeouts. The worst case of memory is the byte limit and no more, whatever the clients do.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from types import TracebackType
+from typing import Literal
+
+Bound = Literal["requests", "request_bytes"]
+
+
+def _ignore(bound: Bound) -> None:
+    """Count nothing."""
 
 
 @dataclass(slots=True)
 class Intake:
-    """The places and bytes that are taken now; `enter` and `leave` come in pairs."""
+    """The places and bytes that are taken now; `enter` and `leave` come in pairs.
+
+    `on_full` hears of each request for which there was none.
+    """
 
     requests_max: int
     bytes_max: int
     requests: int = 0
     bytes_held: int = 0
+    on_full: Callable[[Bound], None] = _ignore
 
     def enter(self, body_bytes: int) -> bool:
         """Take a place and room for a body, or refuse when there is none."""
-        has_room = self.bytes_held + body_bytes <= self.bytes_max or self.bytes_held == 0
-        if self.requests >= self.requests_max or not has_room:
+        if self.requests >= self.requests_max:
+            self.on_full("requests")
+            return False
+        if self.bytes_held and self.bytes_held + body_bytes > self.bytes_max:
+            self.on_full("request_bytes")
             return False
         self.requests += 1
         self.bytes_held += body_bytes

@@ -6,13 +6,23 @@ from typing import Final, Literal
 
 from gateway.problems import Code, Problem, RefusedError
 
-LimitName = Literal["keys", "event_types", "subscriptions", "quota_buckets", "tombstones"]
+LimitName = Literal[
+    "keys",
+    "event_types",
+    "subscriptions",
+    "quota_buckets",
+    "tombstones",
+    "requests",
+    "request_bytes",
+]
 LIMITS: Final[tuple[LimitName, ...]] = (
     "keys",
     "event_types",
     "subscriptions",
     "quota_buckets",
     "tombstones",
+    "requests",
+    "request_bytes",
 )
 
 

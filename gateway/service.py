@@ -78,7 +78,7 @@ def build(settings: GatewaySettings) -> Sequence[Component]:
             settings.tracing, service=_CLIENT_ID, instruments=instruments, log=log
         ),
     )
-    bounds = _bounds(settings)
+    bounds = _bounds(settings, metrics)
     app = make_app(
         handlers_of(ports, bounds, metrics),
         access=access_of(ports, settings.auth.root_key.get_secret_value()),
@@ -202,12 +202,16 @@ def _tombstones(
     )
 
 
-def _bounds(settings: GatewaySettings) -> Bounds:
+def _bounds(settings: GatewaySettings, metrics: GatewayMetrics) -> Bounds:
     http, topics = settings.gateway, settings.topics
     return Bounds(
         topic=EventsTopic(topic_name(topics.prefix, "events"), topics.partitions),
         limits=EventLimits(http.max_event_bytes, http.max_body_bytes, http.body_timeout_s),
-        intake=Intake(http.max_requests, http.max_request_bytes_in_flight),
+        intake=Intake(
+            http.max_requests,
+            http.max_request_bytes_in_flight,
+            on_full=lambda bound: metrics.limit_hits[bound].inc(),
+        ),
     )
 
 

@@ -54,3 +54,16 @@ def test_a_place_is_given_back_whatever_happens() -> None:
         raise ValueError("bug")
 
     assert (intake.requests, intake.bytes_held) == (0, 0)
+
+
+def test_each_refusal_names_the_bound_that_was_met() -> None:
+    """It is counted under that name."""
+    met: list[str] = []
+    intake = Intake(requests_max=2, bytes_max=100, on_full=met.append)
+    intake.enter(60)
+    intake.enter(60)
+    intake.enter(1)
+
+    intake.enter(1)
+
+    assert met == ["request_bytes", "requests"]
