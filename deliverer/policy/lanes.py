@@ -87,8 +87,8 @@ class Lane:
     to read for a lane that lags, None = live; `cur_at` when the delivery there was accepted (0 =
     unknown); `left_pass` the last pass of the sweep that left it behind, `is_hungry` that it did so
     with a full queue. `behind` counts the deliveries known to lie between cursor and head (what a
-    takeover finds there is not known). `done` (mode none only)
-    are settled offsets above the low, for a successor that reads them again.
+    takeover finds there is not known). `done` (mode none only) are settled offsets above the low,
+    for a successor that reads them again. `watched_low` is where `sweep.Lows` has the lane.
     """
 
     __slots__ = (
@@ -104,7 +104,6 @@ class Lane:
         "is_ready",
         "is_strict",
         "is_test",
-        "is_watched",
         "key",
         "left_pass",
         "moved",
@@ -113,6 +112,7 @@ class Lane:
         "record",
         "since",
         "subscription",
+        "watched_low",
     )
 
     def __init__(
@@ -138,7 +138,7 @@ class Lane:
         self.is_hungry = False
         self.behind = 0
         self.moved = False
-        self.is_watched = False
+        self.watched_low: int | None = None
 
     def __repr__(self) -> str:
         return f"Lane({self.key} {self.phase} queue={len(self.queue)} held={self.held})"

@@ -98,8 +98,8 @@ class Sweep:
 class Lows:
     """Find the lowest unfinished offset of the lanes without looking at all of them (C1).
 
-    A heap of (low when it was pushed, lane). The low of a lane only grows while it is here, so an
-    entry is a lower bound that is corrected when it comes to the top.
+    A heap of (low when it was pushed, lane). An entry is a lower bound of its lane's low, corrected
+    when it comes to the top; of several entries of a lane the lowest counts.
     """
 
     __slots__ = ("_count", "_heap")
@@ -109,23 +109,30 @@ class Lows:
         self._heap: list[tuple[int, int, Lane]] = []
 
     def push(self, low: int, lane: Lane) -> None:
-        """Watch a lane with something unfinished."""
-        if not lane.is_watched:
-            lane.is_watched = True
+        """Watch a lane with something unfinished, from `low` on or from where it is watched.
+
+        A lane that reads on while it still catches up is met at the head first, then below.
+        """
+        if lane.watched_low is None or low < lane.watched_low:
+            lane.watched_low = low
             self._count += 1
             heappush(self._heap, (low, self._count, lane))
 
     def first(self) -> tuple[int, Lane] | None:
         """Return the entry at the top."""
-        return (self._heap[0][0], self._heap[0][2]) if self._heap else None
+        heap = self._heap
+        while heap and heap[0][0] != heap[0][2].watched_low:
+            heappop(heap)  # the lane was pushed lower since, or is watched no longer
+        return (heap[0][0], heap[0][2]) if heap else None
 
     def correct(self, low: int) -> None:
         """Put the top entry back with the low its lane has now."""
         _, count, lane = self._heap[0]
+        lane.watched_low = low
         heapreplace(self._heap, (low, count, lane))
 
     def pop(self) -> Lane:
         """Stop watching the lane at the top."""
         _, _, lane = heappop(self._heap)
-        lane.is_watched = False
+        lane.watched_low = None
         return lane

@@ -22,6 +22,8 @@ BATCH = 50
 ABLATION_SEEDS = 120  # stops at the first failure
 RECORDED = sorted((Path(__file__).parent / "schedules").glob("*.txt"))
 RARE = {path.stem for path in RECORDED}
+FOUND = sorted((Path(__file__).parent / "schedules" / "found").glob("*.txt"))
+"""What once broke a promise of the real machine, too rarely for the seeds of a test run."""
 EVENTS = {
     "breakers closed",
     "breakers opened",
@@ -51,6 +53,12 @@ def _met_in(first: int) -> Counter[str]:
         met.update(played.world.counts)
         met["finals"] += len(played.world.final)
     return met
+
+
+@pytest.mark.parametrize("path", FOUND, ids=lambda path: path.stem)
+def test_what_was_found_once_stays_mended(path: Path) -> None:
+    """Each of these schedules broke a promise when it was found."""
+    assert replay(read(path.read_text())).fault is None
 
 
 @pytest.mark.parametrize("first", range(0, SEEDS, BATCH))
