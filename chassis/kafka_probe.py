@@ -24,8 +24,8 @@ OPERATIONS: Final = {
 """Codes of Kafka's ACL operations that are asked for; a right is the bit of its code."""
 
 _RELEASES: Final = (
-    (0, 3, "4.0 or later"),  # Produce lost its old versions
-    (71, 0, "3.7 or later"),  # GetTelemetrySubscriptions
+    (1, 4, "4.0 or later"),  # Fetch lost its old versions (KIP-896)
+    (75, 0, "3.8 or later"),  # DescribeTopicPartitions
     (61, 0, "3.0 or later"),  # DescribeProducers
     (60, 0, "2.8 or later"),  # DescribeCluster
 )
