@@ -152,6 +152,7 @@ def _pause(process: subprocess.Popen[bytes]) -> None:
 
 
 def _write_config(path: Path, port: int) -> None:
+    context = {"cluster": "here", "user": "here", "namespace": "hooks"}
     cluster = {"server": f"https://127.0.0.1:{port}", "insecure-skip-tls-verify": True}
     path.write_text(
         yaml.safe_dump(
@@ -161,7 +162,7 @@ def _write_config(path: Path, port: int) -> None:
                 "current-context": "here",
                 "clusters": [{"name": "here", "cluster": cluster}],
                 "users": [{"name": "here", "user": {"token": TOKEN}}],
-                "contexts": [{"name": "here", "context": {"cluster": "here", "user": "here"}}],
+                "contexts": [{"name": "here", "context": context}],
             }
         )
     )

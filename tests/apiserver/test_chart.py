@@ -22,7 +22,7 @@ def _case(path: Path) -> str:
 
 def _dry_run(cluster: Cluster, text: str) -> str:
     flags = ("--server-side", "--dry-run=server", "--validate=strict", "-f", "-")
-    return cluster.kubectl("-n", "hooks", "apply", *flags, given=text)
+    return cluster.kubectl("apply", *flags, given=text)
 
 
 def _set(*values: str) -> list[str]:
