@@ -144,7 +144,11 @@ def _again(
         p.roster.wake_at(seat, seat.not_before)
     if attempt.source is None:
         lane.step(Step.RETURNED)
-        lane.give_back(attempt.delivery)
+        if lane.cur is None or attempt.delivery.sequence < lane.cur:
+            lane.give_back(attempt.delivery)
+        else:  # the lane reads it again: its cursor stands below
+            p.buffered_bytes -= attempt.delivery.size
+            lane.behind += 1
         return None
     p.buffered_bytes -= attempt.delivery.size
     p.settle(lane, attempt)

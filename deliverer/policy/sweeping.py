@@ -122,6 +122,9 @@ def _meet(p: Partition, lane: Lane, delivery: Delivery, now: int) -> None:
         p.note_done(lane, offset)
         lane.cur, lane.cur_at = offset + 1, UNKNOWN_AGE
         return
+    if offset in lane.inflight:  # one below it was given back (A6), and then the queue to the log
+        lane.cur, lane.cur_at = offset + 1, UNKNOWN_AGE
+        return
     may_take = lane.held is None and _may_take(p, lane, delivery.accepted_at, now)
     if not may_take or not has_room(p, lane):
         lag(p, lane, offset, accepted_at=delivery.accepted_at)

@@ -3,7 +3,8 @@
 import msgspec
 import pytest
 
-from deliverer.policy.items import DeadLetter, LaneState, Limits
+from deliverer.policy.items import Attempt, DeadLetter, LaneState, Limits
+from deliverer.policy.machine import Machine
 from schemas.outcome import Outcome
 from tests.unit.deliverer.policy.build import (
     DAY,
@@ -19,6 +20,7 @@ from tests.unit.deliverer.policy.build import (
     outputs,
     report,
     start,
+    sweep,
     tick,
 )
 
@@ -180,3 +182,46 @@ def test_a_test_event_is_taken_while_paused(limits: Limits) -> None:
     feed(made, delivery(0, "s/0/test"))
 
     assert start(made).delivery.kind == "test"
+
+
+def _given_back_below_one_in_flight(registry: Registry) -> tuple[Machine, Attempt]:
+    """Return a machine whose lane reads from 0 on again while the attempt of 1 is out."""
+    made = machine(registry)
+    feed(made, delivery(0, "n/0"), delivery(1, "n/0"))
+    lower, upper = start(made), start(made)
+    end(made, lower, Outcome.CANCELLED)
+    registry["n"] = msgspec.structs.replace(LOOSE, status="paused")
+    made.registry_changed("n", NOW)
+    assert made.next_start(NOW) is None
+    return made, upper
+
+
+def _resume(made: Machine, registry: Registry) -> list[int]:
+    """Let the lane read again; returns what starts."""
+    registry["n"] = LOOSE
+    made.registry_changed("n", NOW)
+    sweep(made, delivery(0, "n/0"), delivery(1, "n/0"))
+    started = []
+    while (attempt := made.next_start(NOW)) is not None:
+        started.append(attempt.delivery.sequence)
+    return started
+
+
+def test_what_is_in_flight_above_the_cursor_is_not_read_again() -> None:
+    """Of two attempts of an unordered lane the lower came back, then its queue went (500104)."""
+    registry = Registry(n=LOOSE)
+    made, upper = _given_back_below_one_in_flight(registry)
+
+    started = _resume(made, registry)
+
+    assert started == [0]
+    assert end(made, upper) == []
+
+
+def test_an_attempt_given_back_above_the_cursor_is_read_again_once() -> None:
+    """The log has it, so the queue need not."""
+    registry = Registry(n=LOOSE)
+    made, upper = _given_back_below_one_in_flight(registry)
+    end(made, upper, Outcome.CANCELLED)
+
+    assert _resume(made, registry) == [0, 1]
