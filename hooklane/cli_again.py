@@ -93,7 +93,7 @@ def dead_letters_redrive(form: Form, *, is_dry: bool, **wishes: Any) -> int:
 @output_option
 @ends
 def replay(form: Form, *, is_dry: bool, **wishes: Any) -> int:
-    """Send a subscription again what it was to get since then, delivered or not.
+    """Send a subscription its events once more.
 
     As far back as the topic `deliveries` reaches (7 days). Each comes as a new delivery at the end
     of its lane, with the old webhook-id and `webhook-replay: true`.

@@ -54,7 +54,7 @@ def check_producer(
 def doctor(
     services: tuple[str, ...], admin_urls: tuple[str, ...], *, is_json: bool, form: Form
 ) -> int:
-    """Look at settings, Kafka, rights, registry and vault, and say what to do.
+    """Examine an installation, and say what to do.
 
     Reads the variables of a service; run it in its pod, or anywhere with the same variables.
     Changes nothing.
