@@ -13,6 +13,8 @@ from tests.chart.rendering import CHART, CI, NEEDED, Helm, Object, at, listed, o
 
 ROOT = CHART.parents[1]
 PRODUCTION = CHART / "ci" / "production-values.yaml"
+CLASSES = {"priorityClassName", "runtimeClassName"}
+"""What a cluster's operators name; this one has none of theirs."""
 pytestmark = pytest.mark.timeout(300)
 
 
@@ -51,7 +53,7 @@ def test_the_server_refuses_what_is_wrong(cluster: Cluster, helm: Helm) -> None:
 
 @pytest.mark.parametrize("values", CI, ids=_case)
 def test_pods_pass_the_restricted_admission(cluster: Cluster, helm: Helm, values: Path) -> None:
-    """Kubernetes' own admission of the level restricted judges each pod; priority classes aside."""
+    """Kubernetes' own admission of the level restricted judges each pod."""
     for maker, pod in pods(helm.render_file(values)):
         spec = {
             key: value for key, value in some(pod, "spec").items() if key != "priorityClassName"
