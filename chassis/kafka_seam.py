@@ -8,6 +8,7 @@ integration tests of this module pin each of them: an upgrade fails there, not i
 
 import asyncio
 import contextlib
+import weakref
 from collections.abc import Iterator, Mapping
 from typing import TypeAlias
 
@@ -15,6 +16,8 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.client import AIOKafkaClient, ConnectionGroup
 from aiokafka.conn import AIOKafkaConnection, CloseReason
+from aiokafka.consumer import fetcher
+from aiokafka.consumer.fetcher import PartitionRecords
 from aiokafka.consumer.subscription_state import TopicPartitionState
 from aiokafka.errors import (
     GroupCoordinatorNotAvailableError,
@@ -95,14 +98,31 @@ class GuardedClient(AIOKafkaClient):  # type: ignore[misc]  # aiokafka is untype
         return connection
 
 
+class FreedRecords(PartitionRecords):  # type: ignore[misc]  # aiokafka is untyped
+    """What a fetch brought of one partition; gone as soon as nobody wants it.
+
+    aiokafka's own and its iterator hold each other. One that a seek, an assignment or a rebalance
+    gives up before its end, with up to half a megabyte, then waits for the cyclic collector, which
+    comes rarely (`chassis.collector`): a sweep that seeks all day held hundreds of megabytes.
+    """
+
+    def _unpack_records(self) -> Iterator[object]:
+        records: Iterator[object] = PartitionRecords._unpack_records(weakref.proxy(self))
+        return records
+
+
 def client_of(owner: AnyClient) -> AIOKafkaClient:
     """Return the network client inside a consumer, producer or admin client."""
     return getattr(owner, "client", None) or getattr(owner, "_client", None)
 
 
 def guard(owner: AnyClient) -> None:
-    """Make every connection of a freshly constructed aiokafka object a guarded one."""
+    """Make every connection of a freshly constructed aiokafka object a guarded one.
+
+    Consumers of this process free what they fetched in vain, from the first one on.
+    """
     client_of(owner).__class__ = GuardedClient
+    fetcher.PartitionRecords = FreedRecords
     # aiokafka knows codes up to 79 and takes a fence at the end of a transaction for an unknown
     # error, with a stack trace in the log.
     kafka_errors.setdefault(_PRODUCER_FENCED_CODE, InvalidProducerEpoch)
