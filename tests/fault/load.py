@@ -34,11 +34,14 @@ class Answer:
 class Load:
     """Publish events one after the other per subscriber; the id repeats until it got its 202.
 
-    With `batch` above 1 each request carries so many events, each with an answer of its own.
+    With `batch` above 1 each request carries so many events, each with an answer of its own. With a
+    receiver it keeps so many events ahead of it: enough for a full load, and no more to wait for.
     """
 
     stack: Stack
     batch: int = 1
+    receiver: Receiver | None = None
+    ahead_max: int = 800
     accepted: dict[str, list[str]] = field(default_factory=dict)
     accepted_at: dict[str, float] = field(default_factory=dict)
     answers: list[Answer] = field(default_factory=list)
@@ -84,6 +87,8 @@ class Load:
                 }
                 for n in numbers
             ]
+            while self._is_far_ahead() and not self.is_ending:
+                await pass_time(0.1)
             while events:  # in order: what follows a refused event is sent again behind it
                 ids = await self._ask(events)
                 self.accepted.setdefault(subscriber, []).extend(ids)
@@ -91,6 +96,10 @@ class Load:
                 events = events[len(ids) :]
                 if events:
                     await pass_time(0.2)
+
+    def _is_far_ahead(self) -> bool:
+        receiver = self.receiver
+        return receiver is not None and self.count - len(receiver.received) > self.ahead_max
 
     async def _ask(self, events: Sequence[dict[str, object]]) -> list[str]:
         """Publish events; give the ids of those that were accepted before the first refusal."""

@@ -46,7 +46,7 @@ async def test_sigterm_under_full_load(
     """Twice in a row, with a backlog at the receiver: exit 0 in time, no loss, no repeat."""
     services = {service.name: service for service in await stack.start()}
     await subscribe_all(stack, receiver)
-    load = Load(stack, batch=BATCH)
+    load = Load(stack, batch=BATCH, receiver=receiver)
     load.start()
     await _arrivals(receiver, 500)
 
@@ -68,7 +68,7 @@ async def test_sigterm_of_all_at_once(stack: Stack, receiver: Receiver, note: No
     """All three under full load, then all three again: what was accepted arrives once."""
     services = await stack.start()
     await subscribe_all(stack, receiver)
-    load = Load(stack, batch=BATCH)
+    load = Load(stack, batch=BATCH, receiver=receiver)
     load.start()
     await _arrivals(receiver, 500)
 
@@ -90,7 +90,7 @@ async def test_sigterm_during_a_rebalance(
     """An owner ends while others are joining, at several moments of it: no loss, no repeat."""
     members = [service for service in await stack.start() if service.name == name]
     await subscribe_all(stack, receiver)
-    load = Load(stack, batch=BATCH)
+    load = Load(stack, batch=BATCH, receiver=receiver)
     load.start()
     await _arrivals(receiver, 200)
 
