@@ -55,9 +55,7 @@ def test_the_server_refuses_what_is_wrong(cluster: Cluster, helm: Helm) -> None:
 def test_pods_pass_the_restricted_admission(cluster: Cluster, helm: Helm, values: Path) -> None:
     """Kubernetes' own admission of the level restricted judges each pod."""
     for maker, pod in pods(helm.render_file(values)):
-        spec = {
-            key: value for key, value in some(pod, "spec").items() if key != "priorityClassName"
-        }
+        spec = {key: value for key, value in some(pod, "spec").items() if key not in CLASSES}
         name = maker.lower().replace("/", "-")[:60]
         alone = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": name}, "spec": spec}
         spec.setdefault("restartPolicy", "Always")
