@@ -32,14 +32,11 @@ async def measure(
     await stand.start("gateway", "fanout", "deliverer")
     hops = Hops(machine, stand)
     await hops.start()
-    clients = [await connect(stand.gateway_port) for _ in range(CONNECTIONS)]
     ours: list[list[float]] = []
     bare: list[list[float]] = []
     for _ in rounds(ROUNDS, budget_s=BUDGET_S, monotonic=monotonic):
-        ours.append(await _pipeline(machine, stand, clients, subscribers))
+        ours.append(await _segment(machine, stand, subscribers))
         bare.append(await hops.measure())
-    for client in clients:
-        client.close()
     await hops.stop()
     return [
         _figure("p50", 0.50, P50_MS, (ours[1:], bare[1:])),
@@ -70,6 +67,18 @@ async def _pace(act: Callable[[int], Awaitable[None]]) -> None:
         await asyncio.sleep(max(0.0, started + number / RATE - loop.time()))
         running.append(asyncio.ensure_future(act(number)))
     await asyncio.gather(*running)
+
+
+async def _segment(
+    machine: Machine, stand: Stand, subscribers: Sequence[Subscriber]
+) -> list[float]:
+    """Send over fresh connections: few are needed, and the gateway closes idle ones."""
+    clients = [await connect(stand.gateway_port) for _ in range(CONNECTIONS)]
+    try:
+        return await _pipeline(machine, stand, clients, subscribers)
+    finally:
+        for client in clients:
+            client.close()
 
 
 async def _pipeline(
