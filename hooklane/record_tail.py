@@ -1,7 +1,6 @@
 """Read a few records back from a topic: the last ones, or from a given place. Bounded."""
 
 import asyncio
-import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
@@ -9,10 +8,10 @@ from typing import Final
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 
 from chassis import kafka
-from chassis.kafka import KafkaUnavailable
 from chassis.settings import KafkaSettings
-from hooklane.exits import NETWORK, NOT_FOUND, CommandFailed
+from hooklane.exits import NOT_FOUND, CommandFailed
 from hooklane.producer_check import Sample
+from hooklane.topic_reader import reader
 
 CLIENT_ID: Final = "hooklane-check-producer"
 READ_S: Final = 15.0
@@ -40,27 +39,13 @@ async def read_tail(
     settings: KafkaSettings, topic: str, *, count: int, place: Place | None = None
 ) -> Tail:
     """Read `count` records: from `place` on, else the latest of all partitions."""
-    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # our one line says it
-    servers = ",".join(settings.bootstrap_servers)
-    client = kafka.consumer(settings, client_id=CLIENT_ID)
-    try:
+    async with reader(settings, client_id=CLIENT_ID) as client:
         partitions = await _count_partitions(settings, topic)
         _check_place(topic, partitions, place)
         await kafka.start(client)
         async with asyncio.timeout(READ_S):
             found = await _read(client, topic, partitions, (count, place))
         return Tail(found, partitions)
-    except TimeoutError as error:
-        raise CommandFailed(NETWORK, f"Kafka at {servers} gave no records in time") from error
-    except KafkaUnavailable as error:
-        raise CommandFailed(NETWORK, f"no Kafka at {servers}") from error
-    except Exception as error:
-        if not kafka.is_fault(error):
-            raise
-        text = f"Kafka at {servers} did not answer: {type(error).__name__}"
-        raise CommandFailed(NETWORK, text) from error
-    finally:
-        await kafka.retire(client, timeout_s=2)
 
 
 def _check_place(topic: str, partitions: int, place: Place | None) -> None:

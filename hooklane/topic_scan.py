@@ -1,7 +1,6 @@
 """Read a topic from a moment to its end, and keep what is wanted of it. Bounded in all it keeps."""
 
 import asyncio
-import logging
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -10,9 +9,8 @@ from typing import Final, Generic, TypeVar
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 
 from chassis import kafka
-from chassis.kafka import KafkaUnavailable
 from chassis.settings import KafkaSettings
-from hooklane.exits import NETWORK, CommandFailed
+from hooklane.topic_reader import reader
 
 T = TypeVar("T")
 
@@ -38,25 +36,11 @@ class Scan(Generic[T]):
 
 async def scan(settings: KafkaSettings, wanted: Scan[T]) -> list[T]:
     """Read to the ends that the partitions have now; by partition, oldest first."""
-    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # our one line says it
-    servers = ",".join(settings.bootstrap_servers)
-    client = kafka.consumer(settings, client_id=CLIENT_ID)
-    try:
+    async with reader(settings, client_id=CLIENT_ID) as client:
         await kafka.start(client)
         return [
             one for part in range(wanted.partitions) for one in await _read(client, wanted, part)
         ]
-    except TimeoutError as error:
-        raise CommandFailed(NETWORK, f"Kafka at {servers} gave no records in time") from error
-    except KafkaUnavailable as error:
-        raise CommandFailed(NETWORK, f"no Kafka at {servers}") from error
-    except Exception as error:
-        if not kafka.is_fault(error):
-            raise
-        text = f"Kafka at {servers} did not answer: {type(error).__name__}"
-        raise CommandFailed(NETWORK, text) from error
-    finally:
-        await kafka.retire(client, timeout_s=2)
 
 
 async def _read(client: AIOKafkaConsumer, wanted: Scan[T], partition: int) -> list[T]:

@@ -15,6 +15,7 @@ from deliverer.policy.items import (
 )
 from deliverer.policy.machine import Machine
 from schemas.outcome import Outcome
+from tests.unit.deliverer.policy.build import parked
 
 DELAYS = (5_000, 30_000, 300_000)
 SIZE = 10
@@ -98,7 +99,7 @@ class PartitionWorld:
             if isinstance(output, Park):
                 self.parks.append((self.now, output))
                 topic = self.tiers[output.tier]
-                topic.append(_parked(output, len(topic), self.now, snapshot.term))
+                topic.append(parked(output, len(topic), appended_at=self.now, term=snapshot.term))
         for key, state in snapshot.lanes:
             self.lanes.pop(key, None)
             if state is not None:
@@ -130,19 +131,3 @@ class PartitionWorld:
             end = min(len(self.log), target + 3)
             self.machine.read_sweep(self.log[target:end], start=target, end=end, now=self.now)
         raise AssertionError("the sweep finds no rest")
-
-
-def _parked(park: Park, offset: int, appended_at: int, term: int) -> Parked:
-    return Parked(
-        park.delivery,
-        park.tier,
-        offset,
-        appended_at,
-        park.attempt,
-        park.due_at,
-        term,
-        park.first_attempt_at,
-        park.last_outcome,
-        park.last_status,
-        park.last_attempt_at,
-    )
