@@ -15,6 +15,7 @@ from gateway.problems import Code, Problem, RefusedError
 from gateway.responses import problem_response
 from gateway.routes import ROUTES
 from gateway.tracing import trace_requests
+from gateway.write_limit import WriteLimit
 from schemas.api_keys import Scope
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -36,6 +37,7 @@ def make_app(
     handlers: Mapping[str, Handler],
     *,
     access: Access,
+    write_limit: WriteLimit,
     metrics: GatewayMetrics,
     clock: Clock,
     log: FilteringBoundLogger,
@@ -44,10 +46,17 @@ def make_app(
     """Lay out the API: one handler per operation of the route table, by its name."""
     traced = [] if tracing is None else [trace_requests(tracing)]
     app = web.Application(
-        middlewares=[*traced, _measure(metrics, clock), _explain(log), _authorize(access, clock)],
+        middlewares=[
+            *traced,
+            _measure(metrics, clock),
+            _explain(log),
+            _authorize(access, clock),
+            _slow_down(write_limit, clock),
+        ],
         client_max_size=1,
     )
     app[ROUTE_GROUPS] = {route.path: route.group for route in ROUTES}
+    app[CONFIGURING] = frozenset((one.method, one.path) for one in ROUTES if one.is_configuring)
     app[SCOPES] = {(route.method, route.path): route.scope for route in ROUTES}
     for route in ROUTES:
         handler = handlers[route.operation]
@@ -59,6 +68,7 @@ def make_app(
 
 ROUTE_GROUPS: Final = web.AppKey("route_groups", dict[str, str])
 SCOPES: Final = web.AppKey("scopes", dict[tuple[str, str], Scope | None])
+CONFIGURING: Final = web.AppKey("configuring", frozenset[tuple[str, str]])
 
 
 def problem_of(error: web.HTTPException) -> Problem:
@@ -118,6 +128,24 @@ def _authorize(access: Access, clock: Clock) -> Callable[..., Awaitable[web.Stre
         return await handler(request)
 
     return authorize
+
+
+def _slow_down(limit: WriteLimit, clock: Clock) -> Callable[..., Awaitable[web.StreamResponse]]:
+    @web.middleware
+    async def slow_down(request: web.Request, handler: Handler) -> web.StreamResponse:
+        resource = request.match_info.route.resource
+        place = (request.method, resource.canonical) if resource is not None else None
+        if place not in request.app[CONFIGURING]:
+            return await handler(request)
+        demands = limit.demands(request[PRINCIPAL], request.match_info.get("subscriber"))
+        if refused := limit.spend(demands, clock.monotonic()):
+            fields = limit.headers(demands, clock.monotonic())
+            return problem_response(refused, headers=fields)
+        response = await handler(request)
+        response.headers.update(limit.headers(demands, clock.monotonic()))
+        return response
+
+    return slow_down
 
 
 async def _expect(request: web.Request) -> web.StreamResponse | None:

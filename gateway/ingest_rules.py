@@ -3,12 +3,12 @@
 The facts follow the registry's changes, so that an event costs one look per rule.
 """
 
-import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
 from gateway.auth import Principal
+from gateway.limits import exhausted
 from gateway.problems import Code, FieldError, Problem
 from gateway.quotas import Demand, Quota, Quotas, quota_of
 from gateway.registry_rows import Row
@@ -87,11 +87,7 @@ class IngestRules:
         """Take one event's worth of the quotas, or say when there is one again."""
         demands = self._demands(subscriber, principal)
         wait_s = self._quotas.take(demands, now_s) if demands else 0.0
-        if wait_s <= 0:
-            return None
-        retry_after_s = max(1, math.ceil(wait_s))
-        detail = "more events than the quota allows"
-        return Problem(Code.QUOTA_EXCEEDED, detail, retry_after_s=retry_after_s)
+        return exhausted("more events than the quota allows", wait_s) if wait_s > 0 else None
 
     def headers(self, subscriber: str, principal: Principal, now_s: float) -> dict[str, str]:
         """Tell what is left of the quotas; nothing where there are none."""

@@ -1,10 +1,12 @@
 """How much of what there may be; whoever meets a bound says so, and it is counted. Pure."""
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final, Literal
 
 from gateway.problems import Code, Problem, RefusedError
+from gateway.quotas import Quota
 
 LimitName = Literal[
     "keys",
@@ -14,6 +16,7 @@ LimitName = Literal[
     "tombstones",
     "requests",
     "request_bytes",
+    "config_writes",
 ]
 LIMITS: Final[tuple[LimitName, ...]] = (
     "keys",
@@ -23,11 +26,21 @@ LIMITS: Final[tuple[LimitName, ...]] = (
     "tombstones",
     "requests",
     "request_bytes",
+    "config_writes",
 )
+
+
+_KEY_WRITES: Final = Quota(100.0, 5_000)
+_SUBSCRIBER_WRITES: Final = Quota(20.0, 2_500)
 
 
 def _ignore(name: LimitName) -> None:
     """Count nothing."""
+
+
+def exhausted(detail: str, wait_s: float) -> Problem:
+    """Say that a quota is used up, and after how many whole seconds it is not."""
+    return Problem(Code.QUOTA_EXCEEDED, detail, retry_after_s=max(1, math.ceil(wait_s)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,9 +50,11 @@ class Limits:
     keys_max: int = 10_000
     event_types_max: int = 5_000
     quota_buckets_max: int = 65_536
+    key_writes: Quota = _KEY_WRITES
+    subscriber_writes: Quota = _SUBSCRIBER_WRITES
     on_hit: Callable[[LimitName], None] = _ignore
 
     def refuse(self, name: LimitName, detail: str) -> RefusedError:
-        """Count that a bound was met, and give what ends the request."""
+        """Count that a bound was met, and give what ends the request; waiting does not help."""
         self.on_hit(name)
-        return RefusedError(Problem(Code.QUOTA_EXCEEDED, detail))
+        return RefusedError(Problem(Code.QUOTA_EXCEEDED, detail, retry_after_s=None))

@@ -138,6 +138,8 @@ def _responses(route: Route) -> Shape:
     problems += _WITH_BODY if route.request is not None else ()
     if "{subscriber}" in route.path:
         problems.append(Code.NOT_FOUND)
+    if route.is_configuring:
+        problems.append(Code.QUOTA_EXCEEDED)
     if route.method != "GET" and route.scope is not None and route.group != "filters":
         problems.append(Code.UNKNOWN)  # it writes, and an answer of Kafka may not come in time
     codes: dict[int, list[str]] = {}

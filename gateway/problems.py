@@ -76,6 +76,7 @@ _TITLES: Final = {
 }
 
 RETRY_AFTER_S: Final = 1
+_PASSING: Final = frozenset({Code.UNAVAILABLE, Code.UNKNOWN, Code.QUOTA_EXCEEDED})
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,14 +91,15 @@ class FieldError:
 class Problem:
     """A refusal, complete but for its HTTP form.
 
-    `ends_delivery` tells a deliverer that another attempt is of no use.
+    `ends_delivery` tells a deliverer that another attempt is of no use, `retry_after_s` None that
+    waiting alone is not.
     """
 
     code: Code
     detail: str
     errors: tuple[FieldError, ...] = ()
     allow: tuple[str, ...] = ()
-    retry_after_s: int = RETRY_AFTER_S
+    retry_after_s: int | None = RETRY_AFTER_S
     ends_delivery: bool = False
 
     @property
@@ -150,6 +152,6 @@ def problem_headers(problem: Problem) -> dict[str, str]:
         headers["Allow"] = ", ".join(problem.allow)
     if problem.ends_delivery:
         headers["webhook-delivery"] = "abort-message"
-    if problem.code in {Code.UNAVAILABLE, Code.UNKNOWN, Code.QUOTA_EXCEEDED}:
+    if problem.code in _PASSING and problem.retry_after_s is not None:
         headers["Retry-After"] = str(problem.retry_after_s)
     return headers

@@ -1,7 +1,8 @@
-"""Token buckets: how many events a key or a subscriber may send. Pure; the time is passed in.
+"""Token buckets: how much a key may do, and how much may be done to a subscriber. Pure.
 
-Each gateway process counts for itself. A bucket that nobody used for long is forgotten, which is
-the same as full; the number of buckets is bounded, the least recently used one goes first.
+The time is passed in. Each gateway process counts for itself. A bucket that nobody used for long is
+forgotten, which is the same as full; the number of buckets is bounded, the least recently used one
+goes first.
 """
 
 import math
@@ -12,15 +13,15 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Quota:
-    """So many events a second in the long run, and at most `burst` at once."""
+    """So many a second in the long run, and at most `burst` at once."""
 
-    events_per_second: float
+    per_second: float
     burst: int
 
 
 @dataclass(frozen=True, slots=True)
 class Demand:
-    """One bucket that an event takes from; `policy` names it to clients, `owner` tells whose."""
+    """One bucket to take from; `policy` names it to clients, `owner` tells whose it is."""
 
     policy: str
     owner: str
@@ -33,9 +34,9 @@ class _Bucket:
     at_s: float
 
 
-def quota_of(events_per_second: float, burst: int | None) -> Quota:
+def quota_of(per_second: float, burst: int | None) -> Quota:
     """Fill the default in: a burst is what a second may bring."""
-    return Quota(events_per_second, burst or max(1, math.ceil(events_per_second)))
+    return Quota(per_second, burst or max(1, math.ceil(per_second)))
 
 
 class Quotas:
@@ -51,7 +52,7 @@ class Quotas:
         """Take one token of each bucket and return 0, or take none and return the wait (s)."""
         buckets = [(self._filled(demand, now_s), demand.quota) for demand in demands]
         wait_s = max(
-            ((1 - bucket.tokens) / quota.events_per_second for bucket, quota in buckets),
+            ((1 - bucket.tokens) / quota.per_second for bucket, quota in buckets),
             default=0.0,
         )
         if wait_s > 0:
@@ -67,8 +68,8 @@ class Quotas:
         policies, states = [], []
         for demand in demands:
             quota, bucket = demand.quota, self._filled(demand, now_s)
-            window_s = math.ceil(quota.burst / quota.events_per_second)
-            full_s = math.ceil((quota.burst - bucket.tokens) / quota.events_per_second)
+            window_s = math.ceil(quota.burst / quota.per_second)
+            full_s = math.ceil((quota.burst - bucket.tokens) / quota.per_second)
             policies.append(f'"{demand.policy}";q={quota.burst};w={window_s}')
             states.append(f'"{demand.policy}";r={math.floor(bucket.tokens)};t={full_s}')
         return {"RateLimit-Policy": ", ".join(policies), "RateLimit": ", ".join(states)}
@@ -84,7 +85,7 @@ class Quotas:
                 self._on_full()
             return bucket
         self._buckets.move_to_end(name)
-        inflow = max(0.0, now_s - bucket.at_s) * quota.events_per_second
+        inflow = max(0.0, now_s - bucket.at_s) * quota.per_second
         bucket.tokens = min(quota.burst, bucket.tokens + inflow)
         bucket.at_s = now_s
         return bucket

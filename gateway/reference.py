@@ -23,8 +23,11 @@ _NOTES: Final = """
 - Entities carry `version`, sent as `ETag: "3"`; `If-Match` guards every change. Unknown and
   read-only members of a body are errors. PATCH is a JSON merge patch: null restores a default.
 - 400 = could not be parsed; 422 = understood, but wrong: `errors` says where, by JSON pointer.
-- 429 and 503 carry `Retry-After`. Quotas count per gateway process and are told in the fields
-  `RateLimit-Policy` and `RateLimit`.
+- 503 carries `Retry-After`, and 429 where waiting helps: not when there is as much of something as
+  there may be. Quotas count per gateway process and are told in the fields `RateLimit-Policy` and
+  `RateLimit`.
+- Changes are limited too, per key (`key-writes`) and per subscriber (`subscriber-writes`); refused
+  ones count. The settings are `HOOKLANE_REGISTRY__KEY_WRITES_*` and `…__SUBSCRIBER_WRITES_*`.
 - A 503 `unavailable` wrote nothing. A 503 `unknown` may have written: send an event again with the
   same `id` or `Idempotency-Key`; repeat a change with the `If-Match` of before (412 tells that it
   was made); look into the list before you create something again.

@@ -15,6 +15,7 @@ _JSON: Final = "application/json"
 _MERGE_PATCH: Final = "application/merge-patch+json"
 
 PAGE: Final = ("limit", "cursor")
+_TRIALS: Final = frozenset({"testSubscription", "testFilter"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +51,12 @@ class Route:
     query: tuple[str, ...] = ()
     headers: tuple[str, ...] = ()
     problems: tuple[Code, ...] = ()
+
+    @property
+    def is_configuring(self) -> bool:
+        """Whether it writes the registry: everything but reading, trying out and sending."""
+        is_reading = self.method == "GET" or self.scope in {None, "events:write"}
+        return not is_reading and self.operation not in _TRIALS
 
 
 def _body(schema: str, *, is_optional: bool = False) -> Request:

@@ -17,7 +17,7 @@ from chassis.metrics import LoopLag, make_registry
 from chassis.preconditions import Preconditions
 from chassis.table import Table
 from chassis.table_writer import TableWriter, system_jitter
-from chassis.tracing import make_tracing
+from chassis.tracing import Tracing, make_tracing
 from chassis.vault import Vault
 from gateway.app import make_app
 from gateway.appender import KafkaAppender
@@ -28,6 +28,7 @@ from gateway.kafka_registry import KafkaRegistry, KafkaShelf, RegistryTopic
 from gateway.limits import Limits
 from gateway.metrics import GatewayMetrics
 from gateway.publish import BatchingPublisher
+from gateway.quotas import Quota
 from gateway.registry_reader import RegistryReader
 from gateway.registry_rows import RegistryIndex, Row, decode_row
 from gateway.seals import Seals
@@ -36,7 +37,7 @@ from gateway.server import HttpServer
 from gateway.settings import GatewaySettings
 from gateway.subscriptions import Rules
 from gateway.tombstones import Schedule, Tombstones
-from gateway.wiring import Bounds, Ports, access_of, handlers_of
+from gateway.wiring import Bounds, Ports, access_of, handlers_of, write_limit_of
 from schemas.api_keys import KEYS_SUBSCRIBER, ApiKeyRecord
 from schemas.event_types import EVENT_TYPES_SUBSCRIBER, EventTypeRecord
 from schemas.ids import IdPrefix, id_of
@@ -74,14 +75,13 @@ def build(settings: GatewaySettings) -> Sequence[Component]:
         fresh_id=fresh_id,
         rules=Rules(settings.egress.policy(), os.urandom),
         limits=_limits(settings, metrics),
-        tracing=make_tracing(
-            settings.tracing, service=_CLIENT_ID, instruments=instruments, log=log
-        ),
+        tracing=_tracing(settings, instruments, log),
     )
     bounds = _bounds(settings, metrics)
     app = make_app(
         handlers_of(ports, bounds, metrics),
         access=access_of(ports, settings.auth.root_key.get_secret_value()),
+        write_limit=write_limit_of(ports),
         metrics=metrics,
         clock=clock,
         log=log,
@@ -114,6 +114,12 @@ def build(settings: GatewaySettings) -> Sequence[Component]:
 def fresh_id(prefix: IdPrefix) -> str:
     """Make an id that sorts by the time of its making."""
     return id_of(prefix, uuid_utils.uuid7().bytes)
+
+
+def _tracing(
+    settings: GatewaySettings, instruments: CollectorRegistry, log: FilteringBoundLogger
+) -> Tracing | None:
+    return make_tracing(settings.tracing, service=_CLIENT_ID, instruments=instruments, log=log)
 
 
 def _publisher(settings: GatewaySettings, log: FilteringBoundLogger) -> BatchingPublisher:
@@ -176,6 +182,8 @@ def _limits(settings: GatewaySettings, metrics: GatewayMetrics) -> Limits:
         bounds.keys_max,
         bounds.event_types_max,
         bounds.quota_buckets_max,
+        Quota(bounds.key_writes_per_second, bounds.key_writes_burst),
+        Quota(bounds.subscriber_writes_per_second, bounds.subscriber_writes_burst),
         on_hit=lambda name: metrics.limit_hits[name].inc(),
     )
 

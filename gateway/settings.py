@@ -68,6 +68,24 @@ class RegistrySettings(Section):
         le=10_000_000,
         description="Quotas counted at once; beyond, the least recently used begins anew.",
     )
+    key_writes_per_second: float = Field(
+        default=100.0,
+        ge=0.01,
+        le=1_000_000,
+        description="Changes that one key may make in a second in the long run; more get a 429.",
+    )
+    key_writes_burst: int = Field(
+        default=5_000, ge=1, le=10_000_000, description="Changes that one key may make at once."
+    )
+    subscriber_writes_per_second: float = Field(
+        default=20.0,
+        ge=0.01,
+        le=1_000_000,
+        description="Changes for one subscriber in a second in the long run; more get a 429.",
+    )
+    subscriber_writes_burst: int = Field(
+        default=2_500, ge=1, le=10_000_000, description="Changes for one subscriber at once."
+    )
     write_deadline_s: float = Field(
         default=2.0,
         ge=0.1,

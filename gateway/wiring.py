@@ -25,6 +25,7 @@ from gateway.reading import BodyReader
 from gateway.registry import Registry, Shelf
 from gateway.sending import EventsTopic, Sending
 from gateway.subscriptions import Rules
+from gateway.write_limit import WriteLimit
 from schemas.api_keys import ApiKeyRecord
 from schemas.event_types import EventTypeRecord
 from schemas.ids import IdPrefix
@@ -60,6 +61,14 @@ class Bounds:
 def access_of(ports: Ports, root_key: str) -> Access:
     """Make the door."""
     return Access(Keyring(root_key, ports.keys), ports.keys)
+
+
+def write_limit_of(ports: Ports) -> WriteLimit:
+    """Make what holds back those who change too much too quickly.
+
+    Its buckets are its own: names that nobody sends events for must not push quotas out.
+    """
+    return WriteLimit(_quotas(ports), ports.limits)
 
 
 def handlers_of(ports: Ports, bounds: Bounds, metrics: GatewayMetrics) -> Mapping[str, Handler]:

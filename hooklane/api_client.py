@@ -6,7 +6,7 @@ The key goes to HOOKLANE_URL and nowhere else: a redirect is a failure, not a pl
 import asyncio
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Final, Self, TypeGuard
@@ -17,6 +17,7 @@ from yarl import URL
 
 from hooklane.api_problem import refusal
 from hooklane.exits import FAILURE, INVALID, NETWORK, CommandFailed
+from hooklane.output import report
 
 URL_VARIABLE: Final = "HOOKLANE_URL"
 KEY_VARIABLE: Final = "HOOKLANE_KEY"
@@ -25,10 +26,13 @@ TIMEOUT_S: Final = 30.0
 ANSWER_BYTES_MAX: Final = 32 * 1024 * 1024
 PAGE_ITEMS: Final = 250
 PAGES_MAX: Final = 1_000
+WAIT_S_MAX: Final = 60
+WAITS_MAX: Final = 20
 
 _ERROR_MIN: Final = 400
 _REDIRECT_MIN: Final = 300
 _JSON: Final = "application/json"
+_WAITING: Final = frozenset({"quota_exceeded", "unavailable"})
 
 
 class Unreached(CommandFailed):
@@ -42,6 +46,7 @@ class Answer:
     status: int
     document: object
     etag: str | None = None
+    retry_after: str | None = None
 
     @property
     def is_refused(self) -> bool:
@@ -54,6 +59,18 @@ class Answer:
         if not isinstance(self.document, dict):
             raise CommandFailed(FAILURE, f"the gateway answered {self.status} without an object")
         return self.document
+
+    @property
+    def wait_s(self) -> int | None:
+        """After how long the same request can succeed; None when waiting is no answer.
+
+        Only where nothing was done: a 503 `unknown` may have been carried out.
+        """
+        code = self.document.get("code") if isinstance(self.document, dict) else None
+        text = self.retry_after or ""
+        if code not in _WAITING or not (text.isascii() and text.isdigit()):
+            return None
+        return wait_s if (wait_s := int(text)) <= WAIT_S_MAX else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,8 +94,15 @@ class Target:
 class ApiClient:
     """An async context; one session, one request after the other."""
 
-    def __init__(self, target: Target, *, timeout_s: float = TIMEOUT_S) -> None:
+    def __init__(
+        self,
+        target: Target,
+        *,
+        timeout_s: float = TIMEOUT_S,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    ) -> None:
         self._target = target
+        self._sleep = sleep
         self._timeout = aiohttp.ClientTimeout(total=timeout_s, connect=CONNECT_TIMEOUT_S)
         self._session: aiohttp.ClientSession | None = None
 
@@ -107,10 +131,19 @@ class ApiClient:
     async def send(
         self, method: str, path: str, document: object = None, *, if_match: object = None
     ) -> Answer:
-        """Send a JSON document; a refusal is raised. `if_match` is a version, or None."""
+        """Send a JSON document; a refusal is raised. `if_match` is a version, or None.
+
+        When the gateway asks to come back later that is done, at most WAITS_MAX times.
+        """
         headers = {} if if_match is None else {"if-match": f'"{if_match}"'}
         body = None if document is None else json.dumps(document).encode()
         answer = await self.exchange(method, path, body, headers=headers)
+        for _ in range(WAITS_MAX):
+            if answer.wait_s is None:
+                break
+            report(f"the gateway asks to wait {answer.wait_s} s")
+            await self._sleep(answer.wait_s)
+            answer = await self.exchange(method, path, body, headers=headers)
         return _accepted(f"{method} {path}", answer)
 
     async def exchange(
@@ -142,7 +175,12 @@ class ApiClient:
         if _REDIRECT_MIN <= answer.status < _ERROR_MIN:
             text = f"{method} {path}: {answer.status}, a redirect: set HOOKLANE_URL to its target"
             raise CommandFailed(FAILURE, text)
-        return Answer(answer.status, _decoded(raw), answer.headers.get("etag"))
+        return Answer(
+            answer.status,
+            _decoded(raw),
+            etag=answer.headers.get("etag"),
+            retry_after=answer.headers.get("retry-after"),
+        )
 
     async def items(self, path: str, **query: str) -> list[Mapping[str, object]]:
         """Read a list to its end, page by page; bounded by PAGES_MAX pages."""

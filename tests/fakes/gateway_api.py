@@ -1,5 +1,6 @@
 """The whole HTTP side of the gateway over fakes, on a real socket."""
 
+from dataclasses import replace
 from types import TracebackType
 from typing import Self
 
@@ -18,7 +19,7 @@ from gateway.metrics import GatewayMetrics
 from gateway.sending import EventsTopic
 from gateway.server import HttpServer
 from gateway.subscriptions import Rules
-from gateway.wiring import Bounds, Ports, access_of, handlers_of
+from gateway.wiring import Bounds, Ports, access_of, handlers_of, write_limit_of
 from schemas.api_keys import KEYS_SUBSCRIBER, ApiKeyRecord
 from schemas.event_types import EVENT_TYPES_SUBSCRIBER, EventTypeRecord
 from schemas.subscribers import SubscriberRecord
@@ -42,6 +43,7 @@ class GatewayApi:
         intake: Intake | None = None,
         keepalive_s: float = 15.0,
         tracing: Tracing | None = None,
+        bounds: Limits | None = None,
     ) -> None:
         self.clock = ManualClock()
         self.publisher = MemoryPublisher()
@@ -66,13 +68,16 @@ class GatewayApi:
             clock=self.clock,
             fresh_id=self._next,
             rules=Rules(EgressPolicy(), self._random_bytes),
-            limits=Limits(KEYS_MAX, EVENT_TYPES_MAX, on_hit=self.limit_hits.append),
+            limits=replace(
+                bounds or Limits(KEYS_MAX, EVENT_TYPES_MAX), on_hit=self.limit_hits.append
+            ),
             tracing=tracing,
         )
-        bounds = Bounds(EventsTopic("hooklane.events", 12), limits, self.intake)
+        intake_bounds = Bounds(EventsTopic("hooklane.events", 12), limits, self.intake)
         app = make_app(
-            handlers_of(ports, bounds, metrics),
+            handlers_of(ports, intake_bounds, metrics),
             access=access_of(ports, ROOT_KEY),
+            write_limit=write_limit_of(ports),
             metrics=metrics,
             clock=self.clock,
             log=logs.get("test"),

@@ -33,13 +33,17 @@ class Asked:
 
 @dataclass
 class ManagementApi:
-    """A context: serves, remembers what was asked, holds subscriptions and keys."""
+    """A context: serves, remembers what was asked, holds subscriptions and keys.
+
+    `refusals` are what the next writes get: status, code, headers.
+    """
 
     subscriptions: dict[str, dict[str, Any]] = field(default_factory=dict)
     secrets: dict[str, str] = field(default_factory=dict)
     keys: dict[str, dict[str, Any]] = field(default_factory=dict)
     asked: list[Asked] = field(default_factory=list)
     scripted: dict[tuple[str, str], tuple[int, Any]] = field(default_factory=dict)
+    refusals: list[tuple[int, str, dict[str, str]]] = field(default_factory=list)
     url: str = ""
     page_items: int = 2
     _stop: "asyncio.Event | None" = None
@@ -108,6 +112,11 @@ class ManagementApi:
         self.asked.append(Asked(request.method, request.path, headers, body))
         if headers.get("authorization") != f"Bearer {KEY}":
             return problem(401, "unauthorized", "no key")
+        if self.refusals and request.method != "GET":
+            status, code, fields = self.refusals.pop(0)
+            refusal = problem(status, code, "not now")
+            refusal.headers.update(fields)
+            return refusal
         script = self.scripted.get((request.method, request.path))
         if script is not None:
             status, document = script

@@ -12,6 +12,7 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 BODIES = "ingest/test_hostile_bodies.py"
+FLIPPING = "ingest/test_flipping.py"
 EVENTS = "unit/gateway/handlers/test_events.py"
 SUBSCRIPTIONS = "unit/gateway/handlers/test_subscriptions.py"
 SERVER = "unit/gateway/test_server.py"
@@ -136,8 +137,11 @@ ROWS: dict[str, tuple[str, list[tuple[str, str]]]] = {
         ],
     ),
     "B322": (
-        "a URL that flips: each change is judged, and changes of a partition take turns",
+        "a URL that flips: each change is judged, and who changes without end is slowed down",
         [
+            (FLIPPING, "test_a_url_that_flips_is_slowed_down"),
+            (FLIPPING, "test_who_is_slowed_down_may_go_on_later_and_others_at_once"),
+            (FLIPPING, "test_every_call_that_changes_something_is_limited"),
             (SUBSCRIPTIONS, "test_a_bad_patch_changes_nothing"),
             ("unit/chassis/test_table_writer.py",
              "test_who_waits_for_its_turn_too_long_is_unavailable"),

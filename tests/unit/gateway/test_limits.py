@@ -1,6 +1,8 @@
 """The bounds of a gateway."""
 
-from gateway.limits import LIMITS, LimitName, Limits
+import pytest
+
+from gateway.limits import LIMITS, LimitName, Limits, exhausted
 from gateway.problems import Code
 
 
@@ -15,6 +17,15 @@ def test_a_bound_that_is_met_is_counted_and_refused() -> None:
         "there are at most 3 keys",
     )
     assert hits == ["keys"]
+    assert refusal.problem.retry_after_s is None
+
+
+@pytest.mark.parametrize(("wait_s", "expected"), [(0.001, 1), (1.0, 1), (1.2, 2), (90.0, 90)])
+def test_a_quota_that_fills_again_says_when(wait_s: float, expected: int) -> None:
+    """In whole seconds that are enough."""
+    problem = exhausted("too many", wait_s)
+
+    assert (problem.code, problem.retry_after_s) == (Code.QUOTA_EXCEEDED, expected)
 
 
 def test_without_a_counter_nothing_is_counted() -> None:

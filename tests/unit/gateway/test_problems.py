@@ -79,6 +79,7 @@ def test_pointers_escape_what_rfc_6901_escapes() -> None:
         (Problem(Code.UNAVAILABLE, ""), {"Retry-After": "1"}),
         (Problem(Code.UNKNOWN, ""), {"Retry-After": "1"}),
         (Problem(Code.QUOTA_EXCEEDED, ""), {"Retry-After": "1"}),
+        (Problem(Code.QUOTA_EXCEEDED, "", retry_after_s=None), {}),
         (Problem(Code.CONFLICT, ""), {}),
     ],
 )

@@ -4,7 +4,7 @@ import pytest
 
 from gateway.quotas import Demand, Quota, Quotas, quota_of
 
-QUOTA = Quota(events_per_second=2.0, burst=4)
+QUOTA = Quota(per_second=2.0, burst=4)
 KEY = Demand("key", "key_1", QUOTA)
 
 

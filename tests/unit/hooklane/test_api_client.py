@@ -5,7 +5,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from hooklane.api_client import ApiClient, Target, Unreached, segment
+from hooklane.api_client import WAITS_MAX, ApiClient, Target, Unreached, segment
+from hooklane.api_problem import Refused
 from hooklane.exits import FAILURE, INVALID, NETWORK, CommandFailed
 from tests.fakes.management_api import KEY, ManagementApi
 
@@ -82,6 +83,66 @@ async def test_a_silent_server_is_given_up() -> None:
     await server.wait_closed()
 
     assert caught.value.code == NETWORK
+
+
+async def written(api: ManagementApi) -> list[float]:
+    """Make a key; gives for how long the client waited each time."""
+    waits: list[float] = []
+
+    async def sleep(delay_s: float) -> None:
+        waits.append(delay_s)
+
+    async with ApiClient(Target.of(api.variables), sleep=sleep) as client:
+        await client.send("POST", "/v1/keys", {"name": "k"})
+    return waits
+
+
+async def test_a_write_waits_as_long_as_the_gateway_says(
+    api: ManagementApi, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Then it is sent again; people see why nothing happens meanwhile."""
+    api.refusals = [
+        (429, "quota_exceeded", {"Retry-After": "7"}),
+        (503, "unavailable", {"Retry-After": "1"}),
+    ]
+
+    waits = await written(api)
+
+    assert waits == [7, 1]
+    assert len(api.keys) == 1
+    assert "the gateway asks to wait 7 s" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("status", "code", "fields"),
+    [
+        (429, "quota_exceeded", {}),
+        (429, "quota_exceeded", {"Retry-After": "61"}),
+        (429, "quota_exceeded", {"Retry-After": "Thu, 01 Jan 2026 00:00:00 GMT"}),
+        (503, "unknown", {"Retry-After": "1"}),
+        (409, "conflict", {"Retry-After": "1"}),
+    ],
+)
+async def test_a_write_is_not_repeated_where_waiting_is_no_answer(
+    api: ManagementApi, status: int, code: str, fields: dict[str, str]
+) -> None:
+    """A bound that stays, a wait too long for a person, what may have been done already."""
+    api.refusals = [(status, code, fields)]
+
+    with pytest.raises(Refused, match=str(status)):
+        await written(api)
+
+    assert len(api.asked) == 1
+
+
+async def test_a_gateway_that_never_stops_asking_is_given_up(api: ManagementApi) -> None:
+    """Every wait ends."""
+    api.refusals = [(429, "quota_exceeded", {"Retry-After": "0"})] * (WAITS_MAX + 9)
+
+    with pytest.raises(Refused, match="quota_exceeded"):
+        await written(api)
+
+    assert len(api.asked) == WAITS_MAX + 1
 
 
 @pytest.mark.parametrize(

@@ -140,6 +140,19 @@ def test_what_the_file_no_longer_has_is_named(
     assert len(api.subscriptions) == 3
 
 
+def test_apply_comes_back_when_the_gateway_asks_to_wait(
+    api: ManagementApi, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A file of thousands meets the limit on changes; every one is made all the same."""
+    api.refusals = [(429, "quota_exceeded", {"Retry-After": "0"})] * 5
+
+    code = apply(api, tmp_path)
+
+    assert code == 0
+    assert len(api.subscriptions) == 2
+    assert "2 of 2 changes made" in capsys.readouterr().err
+
+
 def test_a_doubled_mark_stops_everything(api: ManagementApi, tmp_path: Path) -> None:
     """Which of the two is meant, a person must say."""
     apply(api, tmp_path)
