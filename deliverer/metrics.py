@@ -19,6 +19,7 @@ TIER_NAMES = tuple(tier.name for tier in TIERS)
 LANE_STATES = ("live", "held", "lagging")
 BREAKER_STATES = ("open", "half_open")
 COMMIT_RESULTS = ("committed", "lost")
+RECOLLECTIONS = ("recalled", "forgotten")
 DROP_REASONS = ("disabled", "deleted")
 BLOCKED_REASONS = ("address", "dns", "scheme", "port")
 
@@ -37,6 +38,10 @@ class DelivererMetrics:
     def attempt(self, outcome: str, kind: str) -> Counter:
         """Return the counter of attempts that ended so."""
         return self._attempts[outcome, kind]
+
+    def recollected(self, result: str) -> None:
+        """Count what became of a success that a lost partition had not committed."""
+        self._recollections[result].inc()
 
     def _make_attempts(self, registry: CollectorRegistry) -> None:
         attempts = Counter(
@@ -140,6 +145,12 @@ class DelivererMetrics:
         self.commits = _children(
             registry, "hooklane_commits", "Transactions of partitions by their end.",
             label="result", values=COMMIT_RESULTS,
+        )  # fmt: skip
+        self._recollections = _children(
+            registry, "hooklane_delivery_recollections",
+            "Successes that a lost partition had not committed: recalled = not sent again; "
+            "forgotten = above the limit.",
+            label="result", values=RECOLLECTIONS,
         )  # fmt: skip
         self.commit_duration = Histogram(
             "hooklane_commit_duration_seconds",

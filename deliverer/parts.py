@@ -13,6 +13,7 @@ from deliverer.fate import SharedFate
 from deliverer.hosts import HostSlots
 from deliverer.metrics import DelivererMetrics
 from deliverer.policy.items import Attempt, AttemptReport, Limits
+from deliverer.recollections import Recollections
 from deliverer.records import TopicNames
 from deliverer.slots import Slots
 from deliverer.state import CommittedState
@@ -114,6 +115,7 @@ class Parts:
     hosts: HostSlots
     host_waits: Callable[[str], None]
     fate: SharedFate
+    recollections: Recollections
     limits: Limits
     jitter: Callable[[], float]
     delays: Delays

@@ -33,6 +33,7 @@ from deliverer.metrics import TIER_NAMES, DelivererMetrics
 from deliverer.parts import Parts
 from deliverer.policy.items import Limits
 from deliverer.policy.view import MachineView
+from deliverer.recollections import Recollections
 from deliverer.records import TopicNames
 from deliverer.registry import Registry
 from deliverer.retention import KafkaSafeOffsets, RetentionWatch
@@ -83,6 +84,7 @@ async def build(settings: DelivererSettings) -> Sequence[Component]:
         hosts=hosts,
         host_waits=HostAlarm(hosts, instruments, clock=clock, log=logs.get("hosts")),
         fate=SharedFate(FateAlarm(metrics, logs.get("fate"))),
+        recollections=Recollections(settings.deliverer.remembered_max, metrics.recollected),
         limits=limits_of(settings),
         jitter=system_jitter,
         delays=delays,

@@ -35,6 +35,13 @@ class DeliveryLimits(Section):
         le=10,
         description="Seconds a rebalance waits for running attempts before their last tick.",
     )
+    remembered_max: int = Field(
+        default=10_000,
+        ge=0,
+        le=1_000_000,
+        description="Deliveries remembered as delivered when a partition is lost before that was "
+        "committed; beyond, the oldest would be sent again if it comes back.",
+    )
     sweep_rest_s: float = Field(
         default=5.0,
         ge=0,

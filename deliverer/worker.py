@@ -278,6 +278,10 @@ class PartitionWorker:
     # ---- what happens meanwhile
 
     def _begin_attempt(self, life: Life, attempt: Attempt) -> None:
+        past = self._parts.recollections.recall(self._partition, attempt)
+        if past is not None:
+            self._conclude(life, attempt, past, now_ms=self._parts.clock.now_ms())
+            return
         self._parts.slots.take(is_suspect=attempt.is_suspect)
         if attempt.host is not None:
             self._parts.hosts.take(attempt.host)
@@ -302,10 +306,16 @@ class PartitionWorker:
         if report is None:
             report = cut_off(Outcome.CANCELLED, started_at=started_at, finished_at=now_ms)
             parts.attempts.tell_unmade(attempt, report)
+        self._conclude(life, attempt, report, now_ms=now_ms)
+
+    def _conclude(
+        self, life: Life, attempt: Attempt, report: AttemptReport, *, now_ms: int
+    ) -> None:
         for notice in life.machine.finish(attempt, report, now_ms):
             life.commits.note(notice)
         if attempt.breaker is not None:
-            parts.log.info(f"breaker.{attempt.breaker}", subscription=attempt.delivery.subscription)
+            name = attempt.delivery.subscription
+            self._parts.log.info(f"breaker.{attempt.breaker}", subscription=name)
         self._poke()
 
     def _attempt_failed(self, fault: BaseException) -> None:
@@ -362,6 +372,7 @@ class PartitionWorker:
             self._registry_wait.cancel()
         if self._life is not None:
             self._life.endpoints.listen(None)
+            self._parts.recollections.keep(self._partition, self._life.machine.unwritten)
             self._life.doors.step_aside()
         self._running.cancel()
         self._parts.delays.remove(self._partition)

@@ -75,6 +75,7 @@ from collections.abc import Callable, Collection, Sequence
 from deliverer.policy import finishing, intake, starting, sweeping, takeover, ticking, waking
 from deliverer.policy.items import (
     Attempt,
+    AttemptLog,
     AttemptReport,
     Counts,
     Delivery,
@@ -231,6 +232,11 @@ class Machine:
     def output_count(self) -> int:
         """How many records the next tick would write, those of its state apart."""
         return len(self._state.outputs)
+
+    @property
+    def unwritten(self) -> list[AttemptLog]:
+        """The ends of attempts of which this owner does not know that they were committed."""
+        return ticking.unwritten(self._state)
 
     @property
     def is_tick_awaited(self) -> bool:

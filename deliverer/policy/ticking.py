@@ -1,7 +1,7 @@
 """Take the state of a partition into one transaction (C1-C3)."""
 
 from deliverer.policy import failing
-from deliverer.policy.items import LaneState, TickSnapshot, WindowState
+from deliverer.policy.items import AttemptLog, LaneState, TickSnapshot, WindowState
 from deliverer.policy.lanes import Lane, Step
 from deliverer.policy.partition import Partition
 
@@ -57,6 +57,12 @@ def committed(p: Partition, now: int) -> None:
 def has_output(p: Partition) -> bool:
     """Ask whether a tick would write something new."""
     return bool(p.outputs or p.touched or p.tombs or p.failing or p.cured or p.is_dirty)
+
+
+def unwritten(p: Partition) -> list[AttemptLog]:
+    """Return the attempts that ended since the last tick known to have landed."""
+    open_outputs = [] if p.open_tick is None else p.open_tick.outputs
+    return [o for o in (*open_outputs, *p.outputs) if isinstance(o, AttemptLog)]
 
 
 def _low_mark(p: Partition) -> int:

@@ -22,6 +22,7 @@ from deliverer.hosts import HostSlots
 from deliverer.metrics import DelivererMetrics
 from deliverer.parts import Parts
 from deliverer.policy.items import Attempt, AttemptReport, Extent, Limits
+from deliverer.recollections import Recollections
 from deliverer.records import TopicNames
 from deliverer.slots import Slots
 from deliverer.state import CommittedState
@@ -204,7 +205,7 @@ class FakeReader:
 
     def __init__(self, log: FakeLog, state: CommittedState | None = None) -> None:
         self._log = log
-        self._state = state or CommittedState(
+        self.state = state or CommittedState(
             window=None,
             lanes={},
             deliveries=Extent(0, 0),
@@ -215,11 +216,11 @@ class FakeReader:
 
     async def read(self, partition: int) -> CommittedState:
         """Return the state a takeover starts from."""
-        return self._state
+        return self.state
 
     async def read_mark(self, partition: int) -> tuple[int, int] | None:
         """Return the last mark, or a foreign one."""
-        return self.foreign_mark or self._log.mark or self._state.mark
+        return self.foreign_mark or self._log.mark or self.state.mark
 
 
 class FakeGroup:
@@ -425,16 +426,18 @@ class Bench:
         self.hosts = HostSlots(self.max_per_host)
         self.host_waits: list[str] = []
         self.instruments = CollectorRegistry()
+        metrics = DelivererMetrics(self.instruments)
         self.parts = Parts(
             topics=NAMES,
             group_id="t-deliverer",
             clock=self.clock,
             log=self.logger,
-            metrics=DelivererMetrics(self.instruments),
+            metrics=metrics,
             slots=self.slots,
             hosts=self.hosts,
             host_waits=self.host_waits.append,
             fate=SharedFate(lambda *_: None),
+            recollections=Recollections(100, metrics.recollected),
             limits=self.limits,
             jitter=lambda: 0.0,
             delays=self.delays,

@@ -5,7 +5,6 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 
-from deliverer.commits import OUTPUTS_MAX
 from tests.e2e.receiver import Receiver
 from tests.fault.conftest import BreakableStack
 from tests.fault.figures import Note
@@ -78,17 +77,14 @@ async def test_a_killed_broker_costs_neither_events_nor_order(
     assert repeats == 0
 
 
-def _was_kicked(breakable: BreakableStack) -> bool:
-    """Tell whether the group forgot the deliverer: a second assignment is a moved partition."""
-    (log,) = (s.log.read_text() for s in breakable.stack.running if s.name == "deliverer")
-    return log.count("ownership.assigned") > 1
-
-
 @pytest.mark.parametrize("seconds", [10, 60])
 async def test_a_frozen_broker_is_waited_for(
     breakable: BreakableStack, receiver: Receiver, note: Note, seconds: int
 ) -> None:
-    """SIGSTOP of the broker: 503 within the deadline, then everything goes on by itself."""
+    """SIGSTOP of the broker: 503 within the deadline, then all goes on; no repeat of a success.
+
+    After 60 s the group has forgotten its members; the deliverer takes its partitions over anew.
+    """
 
     async def freeze() -> None:
         breakable.broker.pause()
@@ -97,4 +93,4 @@ async def test_a_frozen_broker_is_waited_for(
 
     repeats = await _outage(breakable, receiver, note=note, fault=freeze)
 
-    assert repeats <= (OUTPUTS_MAX if _was_kicked(breakable) else 0)
+    assert repeats == 0
