@@ -21,6 +21,7 @@ from chassis.tracing import Tracing, make_tracing
 from chassis.vault import Vault
 from gateway.app import make_app
 from gateway.appender import KafkaAppender
+from gateway.following import Followers
 from gateway.handlers.events import EventLimits
 from gateway.ingest_rules import IngestFacts
 from gateway.intake import Intake
@@ -58,7 +59,7 @@ def build(settings: GatewaySettings) -> Sequence[Component]:
     metrics = GatewayMetrics(instruments)
     index, facts, vault = RegistryIndex(), IngestFacts(), Vault(settings.vault.key_ring())
     seals = Seals(vault.key_ids, logs.get("registry"))
-    table, writer = _table(settings, clock, on_change=_follower(index, facts, seals))
+    table, writer = _table(settings, clock, on_change=_follower(settings, index, facts, seals))
     metrics.vault_closed.set_function(lambda: float(seals.closed))
     metrics.registry_records.set_function(lambda: float(table.records))
     metrics.registry_lag.set_function(table.seconds_since_fetch)
@@ -133,23 +134,11 @@ def _publisher(settings: GatewaySettings, log: FilteringBoundLogger) -> Batching
 
 
 def _follower(
-    index: RegistryIndex, facts: IngestFacts, seals: Seals
+    settings: GatewaySettings, index: RegistryIndex, facts: IngestFacts, seals: Seals
 ) -> Callable[[int, bytes, Row], None]:
     """Keep what is derived from the registry in step with it."""
-    log = logs.get("registry")
-
-    def follow(partition: int, key: bytes, row: Row) -> None:
-        index.note(key, row)
-        seals.note(key, row)
-        for error in facts.note(key, row):
-            log.error(
-                "gateway.schema_broken",
-                partition=partition,
-                pointer=error.pointer,
-                detail=error.detail,
-            )
-
-    return follow
+    count, log = settings.topics.partitions, logs.get("registry")
+    return Followers(index, facts, seals, partitions=count, log=log).follow
 
 
 def _table(
