@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Final
 
-from aiohttp import hdrs, web
+from aiohttp import HttpVersion10, HttpVersion11, hdrs, web
 from structlog.typing import FilteringBoundLogger
 
 from chassis.clock import Clock
@@ -20,6 +20,7 @@ from schemas.api_keys import Scope
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
+_VERSIONS: Final = frozenset({HttpVersion10, HttpVersion11})
 _CODE_OF_STATUS: Final = {
     404: Code.NOT_FOUND,
     405: Code.METHOD_NOT_ALLOWED,
@@ -99,6 +100,8 @@ def _measure(metrics: GatewayMetrics, clock: Clock) -> Callable[..., Awaitable[w
 def _explain(log: FilteringBoundLogger) -> Callable[..., Awaitable[web.StreamResponse]]:
     @web.middleware
     async def explain(request: web.Request, handler: Handler) -> web.StreamResponse:
+        if request.version not in _VERSIONS:
+            return _other_version()
         try:
             return await handler(request)
         except RefusedError as refused:
@@ -114,6 +117,13 @@ def _explain(log: FilteringBoundLogger) -> Callable[..., Awaitable[web.StreamRes
             return problem_response(Problem(Code.INTERNAL, "an unexpected fault, it was logged"))
 
     return explain
+
+
+def _other_version() -> web.Response:
+    """Refuse what the parser lets pass: a line without a version, and the preface of HTTP/2."""
+    response = problem_response(Problem(Code.INVALID_REQUEST, "speak HTTP/1.1"))
+    response.force_close()
+    return response
 
 
 def _authorize(access: Access, clock: Clock) -> Callable[..., Awaitable[web.StreamResponse]]:

@@ -52,6 +52,10 @@ async def read_body(request: web.Request, *, body_bytes_max: int, timeout_s: flo
     except (ClientPayloadError, web.RequestPayloadError):
         detail = "the body is not framed as HTTP says"
         raise RefusedError(Problem(Code.INVALID_REQUEST, detail)) from None
+    except ConnectionError:
+        # Nobody is there to read it, but it is counted, and it is no fault of ours.
+        detail = "the connection broke before the body was there"
+        raise RefusedError(Problem(Code.INVALID_REQUEST, detail)) from None
 
 
 async def _collect(content: StreamReader, body_bytes_max: int) -> bytes:

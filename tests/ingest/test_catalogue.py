@@ -12,6 +12,9 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 BODIES = "ingest/test_hostile_bodies.py"
+HTTP = "ingest/test_hostile_http.py"
+LARGEST = "ingest/test_largest.py"
+FOLLOWING = "unit/gateway/test_following.py"
 FLIPPING = "ingest/test_flipping.py"
 EVENTS = "unit/gateway/handlers/test_events.py"
 SUBSCRIPTIONS = "unit/gateway/handlers/test_subscriptions.py"
@@ -21,6 +24,7 @@ DOCUMENTS = "unit/gateway/test_documents.py"
 HEADERS = "unit/chassis/test_outbound_headers.py"
 CODEC = "unit/schemas/test_cloudevents.py"
 ANY = "property/test_codec.py"
+BODY_RULES = "unit/gateway/test_bodies.py"
 DEDUPE = "unit/fanout/test_dedupe.py"
 PLAN = "unit/fanout/test_plan.py"
 FANOUT = "integration/test_fanout.py"
@@ -72,13 +76,35 @@ ROWS: dict[str, tuple[str, list[tuple[str, str]]]] = {
         "lengths that lie, bombs",
         [
             (EVENTS, "test_a_body_without_a_length_is_bounded_while_it_comes"),
+            (HTTP, "test_what_comes_after_the_length_is_no_part_of_the_body"),
+            (HTTP, "test_a_body_shorter_than_its_length_is_given_up"),
+            (HTTP, "test_a_client_that_hangs_up_within_its_body_is_no_fault_of_ours"),
             (BODIES, "test_other_types_and_encodings_are_a_415"),
             (SERVER, "test_a_broken_chunk_is_a_problem"),
         ],
     ),
-    "B310": ("malformed HTTP", [MALFORMED]),
-    "B311": ("connects and says nothing", [(SERVER, "test_an_idle_connection_is_closed")]),
-    "B312": ("a body that stops", [(EVENTS, "test_a_body_that_does_not_arrive_is_a_408")]),
+    "B310": (
+        "malformed HTTP",
+        [
+            (HTTP, "test_what_the_others_are_made_of_is_accepted"),
+            (HTTP, "test_what_two_could_read_differently_is_refused"),
+            MALFORMED,
+        ],
+    ),
+    "B311": (
+        "connects and says nothing, or half of something",
+        [
+            (HTTP, "test_who_connects_and_says_nothing_whole_is_hung_up_on"),
+            (SERVER, "test_an_idle_connection_is_closed"),
+        ],
+    ),
+    "B312": (
+        "a body that stops",
+        [
+            (HTTP, "test_a_body_shorter_than_its_length_is_given_up"),
+            (EVENTS, "test_a_body_that_does_not_arrive_is_a_408"),
+        ],
+    ),
     "B313": ("other media types", [(BODIES, "test_other_types_and_encodings_are_a_415")]),
     "B314": (
         "fields that break a rule (ids and types: 1 to 256 visible characters)",
@@ -91,6 +117,7 @@ ROWS: dict[str, tuple[str, list[tuple[str, str]]]] = {
             ("unit/gateway/test_access.py",
              "test_what_is_foreign_is_not_there_whatever_the_scope"),
             ("unit/gateway/test_access.py", "test_exactly_the_scope_of_the_table_lets_in"),
+            ("unit/gateway/test_auth.py", "test_no_other_secret_opens_a_key_that_exists"),
             ("integration/test_registry_processes.py",
              "test_a_revocation_and_a_creation_hold_in_every_process"),
         ],
@@ -115,6 +142,7 @@ ROWS: dict[str, tuple[str, list[tuple[str, str]]]] = {
         "line breaks in header values",
         [
             (HEADERS, "test_values_that_could_change_the_head_are_refused"),
+            (BODY_RULES, "test_what_lies_outside_is_named"),
             (SUBSCRIPTIONS, "test_a_bad_creation_is_a_problem"),
             ("unit/deliverer/test_request.py",
              "test_a_stored_field_that_breaks_todays_rules_is_refused"),
@@ -124,14 +152,25 @@ ROWS: dict[str, tuple[str, list[tuple[str, str]]]] = {
         "header names and values that are none",
         [
             (HEADERS, "test_values_that_could_change_the_head_are_refused"),
-            ("unit/gateway/test_bodies.py", "test_what_lies_outside_is_named"),
+            DENIED,
+            (BODY_RULES, "test_what_lies_outside_is_named"),
         ],
     ),
-    "B320": ("header names that are ours", [DENIED]),
+    "B320": (
+        "header names that are ours",
+        [
+            DENIED,
+            (BODY_RULES, "test_what_lies_outside_is_named"),
+            ("unit/deliverer/test_request.py",
+             "test_a_stored_field_that_breaks_todays_rules_is_refused"),
+        ],
+    ),
     "B321": (
         "very many subscriptions, costly filters (there are no regular expressions)",
         [
             (SUBSCRIPTIONS, "test_a_subscriber_has_a_thousand_at_most"),
+            ("unit/deliverer/test_hosts.py",
+             "test_many_subscriptions_of_one_host_leave_the_others_their_slots"),
             ("unit/schemas/filters/test_syntax.py", "test_an_error_names_its_place"),
             (PLAN, "test_an_event_too_costly_for_a_filter_is_marked"),
         ],
@@ -183,7 +222,9 @@ ROWS: dict[str, tuple[str, list[tuple[str, str]]]] = {
     "B337": (
         "almost too large for a topic",
         [
-            REASONS,
+            SET_ASIDE,
+            (LARGEST, "test_the_largest_event_fits_each_delay_topic_and_the_dead_letters"),
+            (LARGEST, "test_one_byte_more_is_set_aside_at_the_door"),
             ("integration/chassis/test_kafka.py", "test_a_large_record_travels"),
             (PLAN, "test_a_huge_key_is_not_used_as_key_of_the_stub"),
         ],
@@ -216,12 +257,14 @@ ROWS: dict[str, tuple[str, list[tuple[str, str]]]] = {
         [
             (DEDUPE, "test_a_repeat_is_a_duplicate_and_other_content_a_conflict"),
             (PLAN, "test_a_repeat_is_dropped_and_other_content_set_aside"),
+            SET_ASIDE,
         ],
     ),
     "B342": (
         "junk in the registry",
         [
             KEPT,
+            (FOLLOWING, "test_a_record_on_a_foreign_partition_changes_nothing"),
             ("unit/gateway/test_registry_rows.py",
              "test_every_kind_is_read_with_its_bytes"),
             ("unit/fanout/test_directory.py", "test_a_broken_entry_is_refused"),

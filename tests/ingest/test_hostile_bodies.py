@@ -166,6 +166,7 @@ async def test_an_envelope_that_could_be_read_in_two_ways_is_refused(
 LARGE: dict[str, bytes] = {
     "B308 many keys": b"{" + b",".join(b'"k%d":1' % n for n in range(1_000_000)) + b"}",
     "B308 many arrays": b"[" + b",".join([b"[]"] * 400_000) + b"]",
+    "B307 a million open brackets": b"[" * 1_000_000,
 }
 NARROW: dict[str, bytes] = {
     "B308 keys in a quarter of a megabyte": (
@@ -234,6 +235,9 @@ async def test_other_types_and_encodings_are_a_415(
         ("subscriber", "a/b"),
         ("time", "2026-13-01T00:00:00Z"),
         ("time", "1767225600000"),
+        ("time", 1767225600000),
+        ("time", "-1"),
+        ("time", "-0001-01-01T00:00:00Z"),
         ("time", "9999-12-31T23:59:59Z"),
     ],
 )

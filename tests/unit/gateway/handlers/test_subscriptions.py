@@ -72,6 +72,18 @@ async def test_an_asymmetric_one_shows_its_public_key(api: GatewayApi) -> None:
         (PATH, b'{"url":"x","url":"y"}', {}, (400, "invalid_json")),
         (PATH, b"{}", {}, (422, "validation_failed")),
         (PATH, b'{"url":"https://localhost/"}', {}, (422, "url_not_allowed")),
+        (
+            PATH,
+            b'{"url":"https://example.com/","headers":{"X":"a\\r\\nHost: b"}}',
+            {},
+            (422, "validation_failed"),
+        ),
+        (
+            PATH,
+            b'{"url":"https://example.com/","headers":{"X":"\\ud800"}}',
+            {},
+            (400, "invalid_json"),
+        ),
         (PATH, b"{}", {"Content-Type": "text/plain"}, (415, "unsupported_media_type")),
         (PATH, b"x" * 300_000, {}, (413, "too_large")),
         ("/v1/subscribers/$x/subscriptions", b"{}", {}, (422, "validation_failed")),
