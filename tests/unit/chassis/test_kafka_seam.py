@@ -9,7 +9,9 @@ import pytest
 from aiokafka import TopicPartition
 from aiokafka.consumer import fetcher
 from aiokafka.errors import KafkaConnectionError, for_code
+from aiokafka.producer.sender import AddPartitionsToTxnHandler
 from aiokafka.protocol.metadata import MetadataRequest
+from aiokafka.protocol.transaction import AddPartitionsToTxnResponse_v0
 from aiokafka.record.default_records import DefaultRecordBatchBuilder
 from aiokafka.record.memory_records import MemoryRecords
 
@@ -66,6 +68,17 @@ async def test_a_fence_at_the_end_of_a_transaction_has_its_name() -> None:
     await kafka.retire(kafka.producer(NOBODY, client_id="test"))
 
     assert for_code(90) is for_code(47)
+
+
+async def test_a_transaction_waits_shortly_for_the_markers_of_the_one_before() -> None:
+    """Code 51 as the first answer of a transaction costs 4 ms, not 20."""
+    producer = kafka.producer(NOBODY, client_id="test", transactional_id="x")
+    handler = AddPartitionsToTxnHandler(producer._sender, {TopicPartition("t", 0)})
+
+    pause_s = handler.handle_response(AddPartitionsToTxnResponse_v0(0, [("t", [(0, 51)])]))
+
+    assert pause_s == 0.004
+    await kafka.retire(producer)
 
 
 async def test_cutting_twice_is_harmless() -> None:
