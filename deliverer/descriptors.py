@@ -4,7 +4,6 @@ A deliverer that runs out of descriptors fails in odd places (Kafka, look-ups, T
 from the start instead, and says so once.
 """
 
-import resource
 from typing import Final
 
 import msgspec
@@ -40,17 +39,6 @@ def fit(limit: int, *, wanted: int) -> Descriptors:
     )
 
 
-def raise_limit(wanted: int) -> int:
-    """Raise this process's soft limit as far as needed and allowed; return what holds now."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    needed = 2 * wanted + RESERVED + IDLE_MAX
-    if soft == resource.RLIM_INFINITY:
-        return needed
-    if soft < needed:
-        target = needed if hard == resource.RLIM_INFINITY else min(needed, hard)
-        try:
-            resource.setrlimit(resource.RLIMIT_NOFILE, (target, hard))
-            soft = target
-        except (ValueError, OSError):  # a sandbox may refuse even what the hard limit allows
-            pass
-    return soft
+def files_for(wanted: int) -> int:
+    """Return how many descriptors so many attempts need at most."""
+    return 2 * wanted + RESERVED + IDLE_MAX

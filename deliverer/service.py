@@ -9,6 +9,7 @@ from chassis import kafka, logs
 from chassis.admin import AdminServer
 from chassis.clock import Clock, SystemClock
 from chassis.debug import Describe
+from chassis.descriptors import raise_limit
 from chassis.lifecycle import Component, command
 from chassis.metrics import LoopLag, make_registry
 from chassis.ownership import Ownership, OwnershipHooks
@@ -22,7 +23,7 @@ from deliverer.attempts import Attempter
 from deliverer.components import Membership, RegistryReader, Sending
 from deliverer.debug import descriptions
 from deliverer.delays import DelayReader
-from deliverer.descriptors import Descriptors, fit, raise_limit
+from deliverer.descriptors import Descriptors, files_for, fit
 from deliverer.disabling import Disabler
 from deliverer.endpoints import OpenedCache, RegistryEntry, decode_entry
 from deliverer.fate import SharedFate
@@ -172,7 +173,7 @@ def _sampler(
 def _descriptors(settings: DelivererSettings) -> Descriptors:
     """Take as many descriptors as the system gives; do less at once if they are too few."""
     wanted = settings.deliverer.max_in_flight
-    fitted = fit(raise_limit(wanted), wanted=wanted)
+    fitted = fit(raise_limit(files_for(wanted)), wanted=wanted)
     if fitted.max_in_flight < wanted:
         logs.get(NAME).warning(
             "descriptors.short",

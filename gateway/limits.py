@@ -16,6 +16,7 @@ LimitName = Literal[
     "tombstones",
     "requests",
     "request_bytes",
+    "connections",
     "config_writes",
 ]
 LIMITS: Final[tuple[LimitName, ...]] = (
@@ -26,6 +27,7 @@ LIMITS: Final[tuple[LimitName, ...]] = (
     "tombstones",
     "requests",
     "request_bytes",
+    "connections",
     "config_writes",
 )
 

@@ -1,6 +1,7 @@
 """Answers: JSON, problems, nothing; and no word of what serves them."""
 
 from collections.abc import Mapping
+from http import HTTPStatus
 from typing import Final
 
 import orjson
@@ -31,6 +32,21 @@ def raw_response(body: bytes, *, content_type: str, headers: Mapping[str, str]) 
 def empty_response() -> web.Response:
     """Answer that it is done."""
     return web.Response(status=web.HTTPNoContent.status_code, headers=_ALWAYS)
+
+
+def problem_bytes(problem: Problem) -> bytes:
+    """Write a whole answer that ends its connection, for where there is no request to answer."""
+    body = orjson.dumps(problem_document(problem))
+    headers = {
+        **_ALWAYS,
+        **problem_headers(problem),
+        "Content-Type": PROBLEM_JSON,
+        "Content-Length": str(len(body)),
+        "Connection": "close",
+    }
+    lines = [f"HTTP/1.1 {problem.status:d} {HTTPStatus(problem.status).phrase}"]
+    lines += [f"{name}: {value}" for name, value in headers.items()]
+    return "\r\n".join([*lines, "", ""]).encode() + body
 
 
 def problem_response(

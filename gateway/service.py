@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
 import uuid_utils
+from aiohttp import web
 from prometheus_client import CollectorRegistry
 from structlog.typing import FilteringBoundLogger
 
@@ -12,6 +13,7 @@ from chassis import logs
 from chassis.admin import AdminServer
 from chassis.clock import Clock, SystemClock
 from chassis.debug import Describe
+from chassis.descriptors import raise_limit
 from chassis.lifecycle import Component, command
 from chassis.metrics import LoopLag, make_registry
 from chassis.preconditions import Preconditions
@@ -21,6 +23,7 @@ from chassis.tracing import Tracing, make_tracing
 from chassis.vault import Vault
 from gateway.app import make_app
 from gateway.appender import KafkaAppender
+from gateway.connections import RESERVED, fit
 from gateway.following import Followers
 from gateway.handlers.events import EventLimits
 from gateway.ingest_rules import IngestFacts
@@ -35,7 +38,7 @@ from gateway.registry_rows import RegistryIndex, Row, decode_row
 from gateway.seals import Seals
 from gateway.sending import EventsTopic
 from gateway.server import HttpServer
-from gateway.settings import GatewaySettings
+from gateway.settings import GatewaySettings, HttpSettings
 from gateway.subscriptions import Rules
 from gateway.tombstones import Schedule, Tombstones
 from gateway.wiring import Bounds, Ports, access_of, handlers_of, write_limit_of
@@ -98,8 +101,8 @@ def build(settings: GatewaySettings) -> Sequence[Component]:
     )
     admin = _admin(settings, instruments, table, publisher)
     admin.add_checks(gate.checks())
-    admin.add_debug(_descriptions(bounds.intake, table, publisher))
-    http = settings.gateway
+    server = _server(settings.gateway, app, metrics)
+    admin.add_debug(_descriptions(bounds.intake, table, publisher, server))
     return [
         admin,
         LoopLag(instruments, clock=clock),
@@ -108,7 +111,7 @@ def build(settings: GatewaySettings) -> Sequence[Component]:
         RegistryReader(table, writer, partitions=settings.topics.partitions),
         _tombstones(settings, metrics, table, writer),
         publisher,
-        HttpServer(app, host=http.host, port=http.port, keepalive_s=http.keepalive_s),
+        server,
     ]
 
 
@@ -212,12 +215,37 @@ def _bounds(settings: GatewaySettings, metrics: GatewayMetrics) -> Bounds:
     )
 
 
+def _server(http: HttpSettings, app: web.Application, metrics: GatewayMetrics) -> HttpServer:
+    """Take as many files as the connections need; take fewer connections if there are too few."""
+    limit = raise_limit(http.max_connections + RESERVED)
+    connections_max = fit(limit, wanted=http.max_connections)
+    if connections_max < http.max_connections:
+        logs.get(NAME).warning(
+            "descriptors.short",
+            limit=limit,
+            wanted_connections=http.max_connections,
+            max_connections=connections_max,
+        )
+    return HttpServer(
+        app,
+        host=http.host,
+        port=http.port,
+        keepalive_s=http.keepalive_s,
+        connections_max=connections_max,
+        on_full=metrics.limit_hits["connections"].inc,
+    )
+
+
 def _descriptions(
-    intake: Intake, table: Table[Row], publisher: BatchingPublisher
+    intake: Intake, table: Table[Row], publisher: BatchingPublisher, server: HttpServer
 ) -> Mapping[str, Describe]:
     """Say what `/debug` shows."""
     return {
-        "intake": lambda _: {"requests": intake.requests, "bytes_held": intake.bytes_held},
+        "intake": lambda _: {
+            "connections": server.connections,
+            "requests": intake.requests,
+            "bytes_held": intake.bytes_held,
+        },
         "producer": lambda _: {"is_connected": publisher.is_healthy},
         "registry": lambda _: {"is_caught_up": table.is_caught_up, "records": table.records},
     }

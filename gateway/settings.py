@@ -23,6 +23,12 @@ class HttpSettings(Section):
         le=64 * _MIB,
         description="Bytes of a batch's body; more is refused.",
     )
+    max_connections: int = Field(
+        default=1_000,
+        ge=1,
+        le=100_000,
+        description="Connections open at once; the next closes an idle one or gets a 503.",
+    )
     max_requests: int = Field(
         default=1_000, ge=1, le=100_000, description="Requests served at once; the next gets a 503."
     )

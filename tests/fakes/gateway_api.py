@@ -42,6 +42,7 @@ class GatewayApi:
         limits: EventLimits | None = None,
         intake: Intake | None = None,
         keepalive_s: float = 15.0,
+        connections_max: int = 1_000,
         tracing: Tracing | None = None,
         bounds: Limits | None = None,
     ) -> None:
@@ -83,7 +84,14 @@ class GatewayApi:
             log=logs.get("test"),
             tracing=tracing,
         )
-        self.server = HttpServer(app, host=HOST, port=0, keepalive_s=keepalive_s)
+        self.server = HttpServer(
+            app,
+            host=HOST,
+            port=0,
+            keepalive_s=keepalive_s,
+            connections_max=connections_max,
+            on_full=lambda: self.limit_hits.append("connections"),
+        )
         self.client: aiohttp.ClientSession
 
     async def __aenter__(self) -> Self:

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from deliverer.descriptors import RESERVED, fit, raise_limit
+from deliverer.descriptors import RESERVED, files_for, fit
 from deliverer.sender.pool import IDLE_MAX
 
 
@@ -35,31 +35,10 @@ def test_attempts_and_idle_connections_always_fit(limit: int, wanted: int) -> No
     assert fitted.max_in_flight + fitted.idle_max <= limit - min(RESERVED, limit // 2)
 
 
-_RAISE = """
-import resource
-from deliverer.descriptors import raise_limit
-resource.setrlimit(resource.RLIMIT_NOFILE, ({soft}, {hard}))
-print(raise_limit(100), *resource.getrlimit(resource.RLIMIT_NOFILE))
-"""
-
-
-@pytest.mark.parametrize(
-    ("soft", "hard", "expected"), [(256, 4096, 2712), (256, 1024, 1024), (3000, 4096, 3000)]
-)
-def test_the_soft_limit_is_raised_as_far_as_the_hard_one_allows(
-    soft: int, hard: int, expected: int
-) -> None:
-    """Distributions start processes with a soft limit far below the hard one."""
-    code = _RAISE.format(soft=soft, hard=hard)
-
-    said = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True, text=True)
-
-    assert said.stdout.split() == [str(expected), str(expected), str(hard)]
-
-
-def test_a_limit_that_suffices_is_only_read() -> None:
-    """Asking for nothing changes nothing here."""
-    assert raise_limit(0) > 0
+def test_so_many_files_suffice_for_what_is_wanted() -> None:
+    """With them nothing is done less."""
+    assert fit(files_for(1_000), wanted=1_000).max_in_flight == 1_000
+    assert files_for(1_000) >= 2 * 1_000 + RESERVED + IDLE_MAX
 
 
 _START = """

@@ -13,6 +13,13 @@ from tests.contract.lifecycle import LifecycleContract
 from tests.fakes.gateway_api import HOST, ROOT_KEY, GatewayApi
 
 
+def server_of(app: web.Application, *, host: str = HOST, port: int = 0) -> HttpServer:
+    """Give a server with room for everybody."""
+    return HttpServer(
+        app, host=host, port=port, keepalive_s=5, connections_max=100, on_full=lambda: None
+    )
+
+
 async def speak(port: int, raw: bytes) -> bytes:
     """Send bytes and read until the server closes."""
     reader, writer = await asyncio.open_connection(HOST, port)
@@ -72,9 +79,7 @@ async def test_an_idle_connection_is_closed() -> None:
 async def test_a_taken_port_refuses_the_start_in_one_line() -> None:
     """The line says which variables to set."""
     with socket.create_server((HOST, 0)) as taken:
-        server = HttpServer(
-            web.Application(), host=HOST, port=taken.getsockname()[1], keepalive_s=1
-        )
+        server = server_of(web.Application(), port=taken.getsockname()[1])
 
         with pytest.raises(StartRefused, match="HOOKLANE_GATEWAY__PORT"):
             await server.start()
@@ -93,7 +98,7 @@ async def test_a_drain_lets_running_requests_end_and_takes_no_more() -> None:
 
     app = web.Application()
     app.router.add_get("/", wait)
-    server = HttpServer(app, host=HOST, port=0, keepalive_s=5)
+    server = server_of(app)
     await server.start()
     port = server.port
     running = asyncio.create_task(speak(port, b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"))
@@ -117,9 +122,9 @@ class TestHttpServerLife(LifecycleContract):
     @pytest.fixture
     def component(self) -> HttpServer:
         """Give a server of nothing."""
-        return HttpServer(web.Application(), host=HOST, port=0, keepalive_s=1)
+        return server_of(web.Application())
 
     @pytest.fixture
     def failing(self) -> HttpServer:
         """Give one that cannot bind."""
-        return HttpServer(web.Application(), host="192.0.2.1", port=0, keepalive_s=1)
+        return server_of(web.Application(), host="192.0.2.1")
