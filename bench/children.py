@@ -84,6 +84,10 @@ class Children:
         self._running.append(child)
         return child
 
+    def find(self, name: str) -> Child | None:
+        """Return the running process of this name that was started last."""
+        return next((child for child in reversed(self._running) if child.name == name), None)
+
     async def stop(self, child: Child) -> None:
         """End one process: SIGTERM, then SIGKILL after a bound."""
         if child.process.returncode is None:

@@ -86,7 +86,7 @@ async def _on_one_stand(machine: Machine, names: Sequence[str], figures: list[Fi
     stand = Stand(machine, "bench", partitions=PARTITIONS)
     await stand.prepare()
     await stand.start("gateway")
-    crowds = await _crowds(stand)
+    crowds = await crowds_of(stand)
     if "latency" in names:
         _say("latency")
         figures += await latency_bench.measure(machine, stand, crowds[1])
@@ -104,7 +104,8 @@ async def _on_one_stand(machine: Machine, names: Sequence[str], figures: list[Fi
     await stand.stop_all_but()
 
 
-async def _crowds(stand: Stand) -> dict[int, list[Subscriber]]:
+async def crowds_of(stand: Stand) -> dict[int, list[Subscriber]]:
+    """Create the subscribers of a deployment, by subscriptions per event."""
     return {
         each: await stand.subscribers(f"crowd-{each}", count, each=each)
         for each, count in CROWDS.items()
