@@ -4,8 +4,9 @@ VENV := .venv
 BIN := $(VENV)/bin
 ONCE ?=
 PORT ?= 8080
+WORKERS ?= 2
 .DEFAULT_GOAL := help
-.PHONY: help demo test check format unit integration fault bench chart-apiserver generate sbom clean
+.PHONY: help demo test prepare check format unit integration fault bench chart-apiserver generate sbom release-check release-notes chart-package clean
 
 help: ## Show this list
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -13,7 +14,11 @@ help: ## Show this list
 demo: $(VENV)/.ready ## Kafka, topics, all services and a receiver; one verified delivery, then stays up (ONCE=1 stops)
 	@$(BIN)/hooklane dev --port $(PORT) $(if $(ONCE),--once)
 
-test: check unit integration ## Everything: lint, types, layers, all tests (this is what CI runs)
+test: prepare check unit integration ## Everything: lint, types, layers, all tests (this is what CI runs)
+
+# What takes minutes on a fresh clone begins here, in the background; who needs it waits for it.
+prepare: $(VENV)/.ready
+	@$(BIN)/python -m tools.prepare >$(VENV)/prepare.log 2>&1 </dev/null &
 
 check: $(VENV)/.ready ## Format, lint, types, import layers, spelling
 	@$(BIN)/ruff format --check -q . || { echo "run: make format"; exit 1; }
@@ -26,10 +31,10 @@ format: $(VENV)/.ready ## Rewrite the code in the house format
 	@$(BIN)/ruff format -q . && $(BIN)/ruff check -q --fix .
 
 unit: $(VENV)/.ready ## Tests without Kafka: units, properties, simulation, architecture, packaging
-	@$(BIN)/pytest -q --ignore=tests/integration --ignore=tests/e2e --ignore=tests/docs --ignore=tests/fault --ignore=tests/apiserver
+	@$(BIN)/pytest -q -n $(WORKERS) --dist worksteal --ignore=tests/integration --ignore=tests/e2e --ignore=tests/docs --ignore=tests/fault --ignore=tests/apiserver
 
 integration: $(VENV)/.ready ## Tests against a real Kafka and real processes
-	@$(BIN)/pytest -q tests/integration tests/e2e tests/docs
+	@$(BIN)/pytest -q -n $(WORKERS) --dist loadgroup tests/e2e tests/integration tests/docs
 
 fault: $(VENV)/.ready ## Long fault runs: brokers and processes killed, stopped and restarted under load
 	@$(BIN)/pytest -q tests/fault
@@ -56,6 +61,15 @@ generate: $(VENV)/.ready ## Write what is generated: JSON Schemas, docs/settings
 
 sbom: $(VENV)/.ready ## Bill of materials of the image from the lock: build/sbom.cdx.json (CycloneDX)
 	@$(BIN)/python -m tools.sbom
+
+release-check: $(VENV)/.ready ## Whether package, chart and changelog say the version of TAG=v1.2.3
+	@$(BIN)/python -m tools.release check "$(TAG)"
+
+release-notes: $(VENV)/.ready ## What the changelog says about TAG=v1.2.3
+	@$(BIN)/python -m tools.release notes "$(TAG)"
+
+chart-package: $(VENV)/.ready ## The chart in build/, for the image REPOSITORY=… DIGEST=sha256:…
+	@$(BIN)/python -m tools.release chart "$(REPOSITORY)" "$(DIGEST)"
 
 clean: ## Remove the virtual environment and caches
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis build dist *.egg-info
