@@ -43,6 +43,7 @@ bench: $(VENV)/.ready ## Benchmarks as ratios beside a bare loop; writes bench/r
 	@$(BIN)/python -m bench
 	@$(BIN)/python -m bench.lanes_bench
 	@$(BIN)/python -m bench.isolation_bench
+	@$(BIN)/python -m bench.attack_bench
 	@$(BIN)/python -m bench.registry_bench
 
 chart-apiserver: $(VENV)/.ready ## The chart on a real Kubernetes API server: install, upgrade, rollback (builds it once, minutes)

@@ -2,9 +2,10 @@
 
 httptools (llhttp) does the grammar. It has no limits, sees no end of file and takes what is not
 HTTP/1.1, so here: raw bytes are counted, at most `HEAD_BYTES_MAX` before the final head is complete
-(interim answers included) and `BODY_BYTES_MAX` after it; fields and interim answers are counted;
-version, status and transfer coding are checked. The status is taken while the head completes:
-after two answers in one read the parser would show the second's.
+(interim answers included) and `BODY_BYTES_MAX` after it; so are pieces and chunks, each of which
+costs the same however small it is, fields and interim answers; version, status and transfer coding
+are checked. The status is taken while the head completes: after two answers in one read the parser
+would show the second's.
 
 What breaks before the final head is complete is the receiver's protocol error. What breaks later
 changes nothing about the answer: the connection is just not used again.
@@ -17,6 +18,7 @@ from httptools import HttpParserError, HttpParserUpgrade, HttpResponseParser
 HEAD_BYTES_MAX: Final = 16_384
 BODY_BYTES_MAX: Final = 16_384
 KEPT_BODY_BYTES_MAX: Final = 4_096
+PIECES_MAX: Final = 256
 FIELDS_MAX: Final = 64
 INTERIM_ANSWERS_MAX: Final = 5
 _KEPT_VALUE_CHARS_MAX: Final = 256
@@ -41,6 +43,7 @@ class ResponseReader:
 
     __slots__ = (
         "_body_room",
+        "_chunks",
         "_fields",
         "_head_room",
         "_interim_answers",
@@ -49,6 +52,7 @@ class ResponseReader:
         "_is_keep_alive",
         "_is_overlong",
         "_parser",
+        "_pieces",
         "body",
         "error",
         "has_bytes",
@@ -71,7 +75,7 @@ class ResponseReader:
         """
         self._head_room = HEAD_BYTES_MAX
         self._body_room = BODY_BYTES_MAX
-        self._fields = self._interim_answers = 0
+        self._fields = self._interim_answers = self._pieces = self._chunks = 0
         self._is_coded = self._is_interim = self._is_keep_alive = self._is_overlong = False
         self.has_bytes = self.is_complete = False
         self.status: int | None = None
@@ -98,6 +102,7 @@ class ResponseReader:
     def feed(self, data: bytes) -> None:
         """Take bytes as they came; never more than the limits are looked at."""
         self.has_bytes = True
+        self._pieces += 1
         if self.status is None:
             room = self._head_room
             data, rest = (data, b"") if len(data) <= room else (data[:room], data[room:])
@@ -108,6 +113,8 @@ class ResponseReader:
             data = rest
         if data and not self.error:
             self._feed_body(data)
+        if self._pieces == PIECES_MAX:
+            self._end_crumbs()
 
     def end(self) -> None:
         """Take the orderly end of the stream, which only an interim answer may not precede."""
@@ -120,6 +127,12 @@ class ResponseReader:
         Nothing can be read afterwards.
         """
         del self._parser
+
+    def _end_crumbs(self) -> None:
+        if self.status is None and self.error is None:
+            self.error = "256 pieces came and no whole head"
+        elif not self.is_complete:
+            self._is_overlong = True
 
     def _feed_body(self, data: bytes) -> None:
         if self.is_complete:
@@ -189,6 +202,9 @@ class ResponseReader:
 
     def on_body(self, data: bytes) -> None:
         """Keep the start of the body as it came."""
+        self._chunks += 1
+        if self._chunks > PIECES_MAX:
+            raise self._break("the body came in more than 256 chunks")
         room = KEPT_BODY_BYTES_MAX - len(self.body)
         if room > 0:
             self.body += data[:room]

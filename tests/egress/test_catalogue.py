@@ -26,6 +26,7 @@ SPACE = "egress/test_namespace.py"
 ANSWERS = "egress/test_hostile_answers.py"
 ONE = "egress/test_one_sender.py"
 FLEET = "egress/test_fleet.py"
+COSTS = "egress/test_costs.py"
 ROUND = "egress/test_loops.py"
 LOOPS = "egress/conftest.py"
 
@@ -34,6 +35,9 @@ SPACES = (SPACE, "test_no_packet_reaches_a_forbidden_address")
 SLOW = (HOSTILE, "test_slowness_ends_at_the_timeout")
 EDGES = (RULES, "test_each_denied_range_ends_where_it_should")
 LOST = (HOSTILE, "test_a_connection_that_breaks_is_lost")
+FLEET_GOES_ON = (FLEET, "test_attackers_cost_the_others_nothing")
+BOUNDED = (COSTS, "test_what_an_attack_can_make_us_read_is_bounded")
+CRUMBS = (COSTS, "test_an_answer_in_crumbs_is_cut_by_their_number")
 BROKEN = (HOSTILE, "test_what_is_not_an_answer_is_a_protocol_error")
 
 ROWS: dict[str, tuple[str, list[tuple[str, str]]]] = {
@@ -107,8 +111,8 @@ ROWS: dict[str, tuple[str, list[tuple[str, str]]]] = {
             (RULES, "test_no_embedding_of_an_ipv4_address_is_public"),
         ],
     ),
-    "B201": ("drips the status line", [SLOW]),
-    "B202": ("drips header fields", [SLOW]),
+    "B201": ("drips the status line", [SLOW, CRUMBS]),
+    "B202": ("drips header fields", [SLOW, CRUMBS]),
     "B203": (
         "drips the body", [(HOSTILE, "test_a_dripping_body_does_not_hold_a_delivery")],
     ),
@@ -119,6 +123,8 @@ ROWS: dict[str, tuple[str, list[tuple[str, str]]]] = {
         [
             (HOSTILE, "test_an_endless_body_is_cut"),
             (READER, "test_an_endless_body_is_read_to_its_bound"),
+            (READER, "test_a_body_in_tiny_chunks_costs_the_connection_only"),
+            BOUNDED,
         ],
     ),
     "B207": (
@@ -126,10 +132,11 @@ ROWS: dict[str, tuple[str, list[tuple[str, str]]]] = {
         [
             (HOSTILE, "test_a_compressed_body_is_not_inflated"),
             (READER, "test_a_compressed_body_is_kept_as_it_came"),
+            BOUNDED,
         ],
     ),
     "B208": ("slow 100s", [SLOW]),
-    "B209": ("flood of 103", [BROKEN, (FLEET, "test_attackers_cost_the_others_nothing")]),
+    "B209": ("flood of 103", [BROKEN, BOUNDED, FLEET_GOES_ON]),
     "B210": ("101", [BROKEN]),
     "B211": ("reset or end on accept", [LOST]),
     "B212": ("reset or end after the request", [LOST]),
@@ -145,7 +152,7 @@ ROWS: dict[str, tuple[str, list[tuple[str, str]]]] = {
     "B217": (
         "sloppy but clear", [(READER, "test_a_complete_answer_leaves_the_connection_usable")],
     ),
-    "B218": ("huge or contradictory heads", [BROKEN]),
+    "B218": ("huge or contradictory heads", [BROKEN, BOUNDED]),
     "B219": (
         "bytes beyond the answer",
         [
@@ -190,7 +197,7 @@ ROWS: dict[str, tuple[str, list[tuple[str, str]]]] = {
     "B230": (
         "many that hang",
         [
-            (FLEET, "test_attackers_cost_the_others_nothing"),
+            FLEET_GOES_ON,
             (NAMES, "test_dead_names_do_not_clog_the_look_up"),
         ],
     ),

@@ -49,10 +49,10 @@ class Tunnels:
 
     async def handle(self, peer: Peer) -> None:
         """Open a tunnel and copy both ways."""
-        self.heads.append(await peer._reader.readuntil(b"\r\n\r\n"))
+        self.heads.append(await peer.reader.readuntil(b"\r\n\r\n"))
         inner = await asyncio.open_connection("127.0.0.1", self.port)
         await peer.say(ESTABLISHED)
-        await asyncio.gather(_copy(peer._reader, inner[1]), _copy(inner[0], peer._writer))
+        await asyncio.gather(_copy(peer.reader, inner[1]), _copy(inner[0], peer.writer))
 
 
 async def _copy(source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
@@ -121,7 +121,7 @@ async def test_a_proxy_without_a_tunnel(
     """Only what it says about the target counts against the target; nothing of ours is sent."""
 
     async def handle(peer: Peer) -> None:
-        await peer._reader.readuntil(b"\r\n\r\n")
+        await peer.reader.readuntil(b"\r\n\r\n")
         await peer.say(answer)
 
     sender = make_sender(await receivers.start(handle))

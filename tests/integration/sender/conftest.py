@@ -32,22 +32,22 @@ class Peer:
     """The receiver's end of one connection."""
 
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self._reader = reader
-        self._writer = writer
+        self.reader = reader
+        self.writer = writer
 
     async def request(self) -> bytes | None:
         """Read one whole request; None when the sender closed."""
         try:
-            head = await self._reader.readuntil(b"\r\n\r\n")
+            head = await self.reader.readuntil(b"\r\n\r\n")
             size = int(head.lower().partition(b"content-length: ")[2].split(b"\r\n")[0])
-            return head + await self._reader.readexactly(size)
+            return head + await self.reader.readexactly(size)
         except (asyncio.IncompleteReadError, ConnectionError):
             return None
 
     async def say(self, data: bytes) -> None:
         """Send bytes as they are."""
-        self._writer.write(data)
-        await self._writer.drain()
+        self.writer.write(data)
+        await self.writer.drain()
 
     async def pause(self, seconds: float) -> None:
         """Let time pass on the wire."""
@@ -56,7 +56,7 @@ class Peer:
     async def closed(self) -> bool:
         """Wait until the sender has closed; whatever it sends before is dropped."""
         try:
-            while await self._reader.read(65_536):
+            while await self.reader.read(65_536):
                 pass
         except ConnectionError:
             pass
@@ -64,9 +64,9 @@ class Peer:
 
     def reset(self) -> None:
         """Answer with a TCP reset."""
-        sock = self._writer.get_extra_info("socket")
+        sock = self.writer.get_extra_info("socket")
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-        self._writer.transport.abort()
+        self.writer.transport.abort()
 
 
 class Receivers:

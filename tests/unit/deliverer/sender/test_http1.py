@@ -10,6 +10,7 @@ from deliverer.sender.http1 import (
     BODY_BYTES_MAX,
     HEAD_BYTES_MAX,
     KEPT_BODY_BYTES_MAX,
+    PIECES_MAX,
     ResponseReader,
 )
 
@@ -202,6 +203,53 @@ def test_reading_never_raises_and_cuts_do_not_matter(data: bytes, cuts: list[int
     cut = _read(*(data[a:b] for a, b in pairwise(edges)))
 
     assert cut.status == whole.status
+
+
+def test_a_head_in_crumbs_is_an_error() -> None:
+    """Each piece costs the same however small it is, so their number is bounded."""
+    reader = _read(*[b"H", b"TTP/1.1 200 OK\r\nX: "], *[b"y"] * (PIECES_MAX - 3))
+    assert reader.error is None
+
+    reader.feed(b"y")
+
+    assert (reader.status, reader.error) == (None, "256 pieces came and no whole head")
+    assert reader.is_done
+
+
+def test_a_body_in_crumbs_costs_the_connection_only() -> None:
+    """The status was read and counts."""
+    reader = _read(b"HTTP/1.1 200 OK\r\nContent-Length: 9999\r\n\r\n", *[b"y"] * (PIECES_MAX - 2))
+    assert not reader.is_done
+
+    reader.feed(b"y")
+
+    assert (reader.status, reader.error) == (200, None)
+    assert reader.is_done
+    assert not reader.is_reusable
+
+
+def test_a_body_in_tiny_chunks_costs_the_connection_only() -> None:
+    """In however few pieces they come."""
+    head = b"HTTP/1.1 500 No\r\nTransfer-Encoding: chunked\r\n\r\n"
+
+    whole = _read(head + b"1\r\nx\r\n" * PIECES_MAX + b"0\r\n\r\n")
+    cut = _read(head + b"1\r\nx\r\n" * (PIECES_MAX + 1) + b"0\r\n\r\n")
+
+    assert (whole.status, whole.is_reusable, whole.body) == (500, True, b"x" * PIECES_MAX)
+    assert (cut.status, cut.is_reusable, cut.body) == (500, False, b"x" * PIECES_MAX)
+    assert cut.is_done
+
+
+def test_an_answer_that_ends_with_the_last_piece_is_whole() -> None:
+    """And the next one on the connection is counted anew."""
+    reader = _read(b"HTTP/1.1 200 OK\r\nContent-Length: 255\r\n\r\n", *[b"y"] * (PIECES_MAX - 1))
+    assert reader.is_reusable
+
+    reader.reset()
+    for byte in OK:
+        reader.feed(bytes([byte]))
+
+    assert (reader.status, reader.is_reusable) == (200, True)
 
 
 @given(st.integers(0, 10_000), st.integers(0, 255), st.integers(1, 40))
