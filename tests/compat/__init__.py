@@ -1,0 +1,1 @@
+"""Records of a released version, frozen, that this one must read and still write."""
