@@ -31,6 +31,8 @@ class LogLevels:
         self._changes: dict[str | None, Change] = {}
         self._lowest = self._settled
         self._by_component: dict[str, int] = {}
+        self.floor = self._settled
+        """The lowest level that any part writes: below it there is nothing to ask."""
 
     def settle(self, level: str) -> None:
         """Set the level of the settings, and forget all changes."""
@@ -39,7 +41,7 @@ class LogLevels:
         self._renew()
 
     def lowest(self, component: object) -> int:
-        """Return the lowest level that a part writes; asked for each line, so it is one look-up."""
+        """Return the lowest level that a part writes; one look-up, for lines above the floor."""
         if not self._by_component:
             return self._lowest
         return self._by_component.get(component, self._lowest)  # type: ignore[call-overload,no-any-return]  # a part is a text, as all that logs.get() makes
@@ -85,3 +87,4 @@ class LogLevels:
             for component, one in self._changes.items()
             if component is not None
         }
+        self.floor = min([self._lowest, *self._by_component.values()])

@@ -85,32 +85,34 @@ def get(component: str) -> FilteringBoundLogger:
 class LeveledLogger(structlog.make_filtering_bound_logger(0)):  # type: ignore[misc]  # made at run time
     """Ask `LEVELS_NOW` before each line, by the part that speaks.
 
-    structlog's own filter is compiled for one level. A line below it costs a look-up and no more.
+    structlog's own filter is compiled for one level. A line below all levels costs one comparison.
     """
 
     def debug(self, event: str, *args: object, **fields: object) -> None:
         """Write a line that is wanted while looking for something."""
-        if LEVELS_NOW.lowest(self._context.get("component")) <= logging.DEBUG:
+        if self.is_enabled_for(logging.DEBUG):
             super().debug(event, *args, **fields)
 
     def info(self, event: str, *args: object, **fields: object) -> None:
         """Write a line about what happens."""
-        if LEVELS_NOW.lowest(self._context.get("component")) <= logging.INFO:
+        if self.is_enabled_for(logging.INFO):
             super().info(event, *args, **fields)
 
     def warning(self, event: str, *args: object, **fields: object) -> None:
         """Write a line about what should not be so."""
-        if LEVELS_NOW.lowest(self._context.get("component")) <= logging.WARNING:
+        if self.is_enabled_for(logging.WARNING):
             super().warning(event, *args, **fields)
 
     def log(self, level: int, event: str, *args: object, **fields: object) -> None:
         """Write a line of a level that is known only now."""
-        if LEVELS_NOW.lowest(self._context.get("component")) <= level:
+        if self.is_enabled_for(level):
             super().log(level, event, *args, **fields)
 
     def is_enabled_for(self, level: int) -> bool:
         """Tell whether a line of a level would be written."""
-        return LEVELS_NOW.lowest(self._context.get("component")) <= level
+        return level >= LEVELS_NOW.floor and level >= LEVELS_NOW.lowest(
+            self._context.get("component")
+        )
 
 
 class _Stamp:

@@ -68,3 +68,17 @@ def test_it_tells_itself_in_words() -> None:
         "settled": "info",
         "changes": [{"component": "attempts", "level": "debug", "left_s": 60}],
     }
+
+
+def test_the_floor_is_the_lowest_of_all_parts() -> None:
+    """Whoever is below it need not ask for whom."""
+    levels = LogLevels("warning")
+    assert levels.floor == WARNING
+
+    levels.change("debug", component="attempts", until_s=60)
+    levels.change("error", component=None, until_s=30)
+    assert levels.floor == DEBUG
+    levels.expire(60)
+    assert levels.floor == WARNING
+    levels.settle("info")
+    assert levels.floor == INFO

@@ -1,0 +1,266 @@
+"""What is off costs: `python -m bench.off_bench` measures it and writes `bench/off.json`.
+
+Tracing without an endpoint, and log lines below the level, in the hot path of each service as it
+is, beside the same path with the seam cut out. Rounds alternate; of each variant the quickest one
+counts, in CPU time of the thread, so that neighbours do not. The uncut path runs twice: what two
+measurements of the same code lie apart, a difference must exceed to be one. Nothing is sent or
+written here, so the paths are shorter than in production, and shares of them larger.
+"""
+
+import json
+import logging
+import sys
+import time
+from collections.abc import Callable, Coroutine, Mapping, Sequence
+from pathlib import Path
+
+from prometheus_client import CollectorRegistry
+
+from bench.run import surroundings
+from bench.workload import Subscriber, Workload
+from chassis import logs
+from chassis.clock import SystemClock
+from chassis.kafka import Record
+from chassis.settings import LogSettings
+from deliverer.attempts import Attempter
+from deliverer.endpoints import Endpoint
+from deliverer.metrics import DelivererMetrics
+from deliverer.policy.items import Attempt, AttemptReport, Delivery
+from deliverer.records import read_delivery, received
+from deliverer.request import build_request, recipient_of
+from deliverer.sender.port import AttemptResult, PreparedRequest, always
+from fanout.dedupe import DedupeWindow
+from fanout.directory import Directory
+from fanout.draft import Draft
+from fanout.index import interest_of
+from fanout.plan import Planner
+from fanout.traces import EventTraces
+from gateway.publish import NotPublished, Published
+from gateway.sending import EventsTopic, Sending
+from schemas.event_types import EventTypeCatalogue
+from schemas.outcome import Outcome
+from schemas.registry import SealedFields, decode_subscription, registry_key
+
+RESULTS = Path(__file__).with_name("off.json")
+ROUNDS, CALLS = 60, 1_000
+URL, SECRET = "https://hooks.example.com/in", "whsec_MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY="
+SHOP = Subscriber("shop", 0, ("sub_00000000000000000000000001",))
+
+Call = Callable[[], object]
+
+
+class Arrived:
+    """A record as a consumer gives it."""
+
+    def __init__(self, record: Record, offset: int) -> None:
+        self.topic, self.partition, self.offset = record.topic, 0, offset
+        self.key, self.value, self.headers = record.key, record.value, record.headers
+        self.timestamp = SystemClock().now_ms()
+
+
+class Endpoints:
+    """Knows one endpoint."""
+
+    may_send = staticmethod(always)
+
+    def __init__(self) -> None:
+        sealed = SealedFields(url=URL, secret=SECRET)
+        self._endpoint = Endpoint(recipient_of(sealed, format="binary", timeout_s=15), ())
+
+    def endpoint(self, _subscription: str) -> Endpoint:
+        """Give it."""
+        return self._endpoint
+
+
+class Yes:
+    """Sends nothing and is answered 204."""
+
+    async def send(
+        self, request: PreparedRequest, *, may_send: Callable[[], bool] = always
+    ) -> AttemptResult:
+        """Answer at once."""
+        return AttemptResult(outcome=Outcome.DELIVERED, status=204, duration_ms=1)
+
+
+class Untraced(Attempter):
+    """The attempter with all of tracing cut out."""
+
+    def make(self, attempt: Attempt, endpoints: object) -> Coroutine[object, object, AttemptReport]:  # type: ignore[override]  # ours knows one endpoint
+        """Make an attempt."""
+        return self._make(attempt, endpoints, None)  # type: ignore[arg-type]
+
+    async def _send(self, attempt, endpoint, spans, *, now_ms, may_send):  # type: ignore[no-untyped-def]
+        delivery, record = attempt.delivery, received(attempt.delivery)
+        request = build_request(
+            endpoint.recipient,
+            webhook_id=delivery.webhook_id,
+            sequence=delivery.sequence,
+            attempt=attempt.number,
+            now_ms=now_ms,
+            record_headers=record.headers,
+            data=record.value,
+            is_replay=delivery.kind == "replay",
+        )
+        return await self._sender.send(request, may_send=may_send)
+
+
+class Unlogged(Attempter):
+    """The attempter without the line of a success."""
+
+    def _observe(self, attempt, result, *, started_at, finished_at):  # type: ignore[no-untyped-def]
+        metrics, delivery = self._metrics, attempt.delivery
+        metrics.duration[result.outcome].observe(result.duration_ms / 1000)
+        if result.blocked_reason is not None:
+            metrics.blocked[result.blocked_reason].inc()
+        if attempt.due_at is not None:
+            metrics.retry_lateness.observe(max(0, started_at - attempt.due_at) / 1000)
+        if attempt.number == 1 and attempt.source is None:
+            delay_ms = max(0, started_at - delivery.accepted_at)
+            metrics.first_attempt_delay.observe(delay_ms / 1000)
+            if delivery.is_unhindered:
+                metrics.own_delay.observe(delay_ms / 1000)
+        metrics.end_to_end.observe(max(0, finished_at - delivery.accepted_at) / 1000)
+
+
+class Taking:
+    """Takes every record."""
+
+    async def publish(self, records: Sequence[Record]) -> Sequence[Published | NotPublished]:
+        """Answer at once."""
+        return [Published(record.partition, 0) for record in records]
+
+
+def run(coroutine: Coroutine[object, object, object]) -> object:
+    """Run what never waits, without a loop."""
+    try:
+        coroutine.send(None)
+    except StopIteration as ended:
+        return ended.value
+    raise RuntimeError("it waited")
+
+
+def compared(variants: Mapping[str, Call]) -> dict[str, float]:
+    """Return the microseconds of one call of each variant, in its quickest round."""
+    best = dict.fromkeys(variants, float("inf"))
+    for number in range(ROUNDS):
+        names = list(variants)
+        for name in names[number % len(names) :] + names[: number % len(names)]:
+            call = variants[name]
+            began = time.thread_time_ns()
+            for _ in range(CALLS):
+                call()
+            best[name] = min(best[name], (time.thread_time_ns() - began) / CALLS / 1_000)
+    return best
+
+
+def delivery_paths() -> dict[str, Call]:
+    """Make an attempt: look up, sign, send, observe, report."""
+    (record,) = Workload("bench").delivery_records([SHOP], 1, now_ms=SystemClock().now_ms())
+    delivery = read_delivery(Arrived(record, 5))
+    if not isinstance(delivery, Delivery):
+        raise TypeError("the bench wrote a delivery that nobody can read")
+    endpoints = Endpoints()
+
+    def path(kind: type[Attempter]) -> Call:
+        attempter = kind(
+            Yes(),
+            clock=SystemClock(),
+            metrics=DelivererMetrics(CollectorRegistry()),
+            log=logs.get("attempts").bind(),
+        )
+        return lambda: run(attempter.make(Attempt(delivery, 1), endpoints))  # type: ignore[arg-type]
+
+    return {
+        "as it is": path(Attempter),
+        "as it is, again": path(Attempter),
+        "without tracing": path(Untraced),
+        "without the level of lines": path(Unlogged),
+    }
+
+
+def fanout_paths() -> dict[str, Call]:
+    """Plan an event for one subscription and draft its delivery."""
+    (event,) = Workload("bench").event_records([SHOP], 1)
+    document = {
+        "id": SHOP.subscriptions[0],
+        "subscriber": SHOP.name,
+        "version": 1,
+        "sealed": "AA==",
+        "created_at": "2026-01-02T03:04:05.678Z",
+        "updated_at": "2026-01-02T03:04:05.678Z",
+        "enabled_at": 0,
+    }
+    subscription = decode_subscription(json.dumps(document).encode())
+    directory = Directory()
+    key = registry_key(SHOP.name, "subscription", SHOP.subscriptions[0])
+    directory.change(key, interest_of(subscription), appended_at=0)  # type: ignore[arg-type]
+    # Without a memory: the same event would be a duplicate.
+    window = DedupeWindow(span_ms=0, events_max=1, bytes_max=1)
+    planner = Planner(
+        partition=0, partitions=1, directory=directory, event_types=EventTypeCatalogue(),
+        window=window,
+    )  # fmt: skip
+    record = Arrived(event, 7)
+
+    class Off:
+        traces: EventTraces | None = None
+
+    off = Off()
+
+    def as_it_is() -> None:
+        draft = Draft(partition=0, topic_of=str, records_max=10, bytes_max=1_000_000)
+        plan = planner.plan(record, registry_offset=0)
+        if off.traces is not None:
+            raise RuntimeError("tracing is off")
+        draft.add(record, plan)
+
+    def without() -> None:
+        draft = Draft(partition=0, topic_of=str, records_max=10, bytes_max=1_000_000)
+        plan = planner.plan(record, registry_offset=0)
+        draft.add(record, plan)
+
+    return {"as it is": as_it_is, "as it is, again": as_it_is, "without tracing": without}
+
+
+def gateway_paths() -> dict[str, Call]:
+    """Write one accepted event."""
+    ((_, event),) = Workload("bench")._events([SHOP], 1)
+    sending = Sending(Taking(), EventsTopic("bench.events", 12))
+    events = [event]
+    as_it_is: Call = lambda: run(sending.send(None, events))  # type: ignore[arg-type]  # noqa: E731
+    without: Call = lambda: run(sending._write(events))  # noqa: E731
+    return {"as it is": as_it_is, "as it is, again": as_it_is, "without tracing": without}
+
+
+def line_paths() -> dict[str, Call]:
+    """Say something below the level, as the hot path does, and as careless code would."""
+    log = logs.get("attempts").bind()
+    fields = dict.fromkeys("abcdefgh", 1)
+    return {
+        "nothing": lambda: None,
+        "asked first": lambda: log.is_enabled_for(logging.DEBUG),
+        "a suppressed line with eight fields": lambda: log.debug("x", **fields),
+    }
+
+
+def main() -> int:
+    """Measure, print and write it down."""
+    logs.configure(LogSettings(), "bench")
+    found = {
+        "deliverer, one attempt": compared(delivery_paths()),
+        "fan-out, one event": compared(fanout_paths()),
+        "gateway, one event written": compared(gateway_paths()),
+        "one line": compared(line_paths()),
+    }
+    microseconds = {
+        path: {name: round(us, 3) for name, us in variants.items()}
+        for path, variants in found.items()
+    }
+    text = json.dumps({"surroundings": surroundings(), "microseconds": microseconds}, indent=1)
+    RESULTS.write_text(text + "\n", encoding="utf-8")
+    sys.stdout.write(text + "\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
