@@ -14,18 +14,19 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from hooklane import broker_log, surroundings
+from hooklane import broker_log, kafka_archive, surroundings
 from hooklane.broker_probe import NotYet, probe
 from hooklane.guard import Guard
 from hooklane.java import JavaMissing, find_java
 from hooklane.kafka_jars import JarsMissing, classpath
 from hooklane.kafka_properties import HOST, Place, free_ports, server_properties
 
+PROPERTIES = "server.properties"
 START_TIMEOUT_S = 90.0
 STOP_TIMEOUT_S = 15.0
 PROBE_TIMEOUT_S = 5.0
@@ -65,6 +66,7 @@ class EmbeddedKafka:
         extra: Mapping[str, str] | None = None,
         place: Place | None = None,
         heap_mib: int = HEAP_MIB,
+        java_options: Sequence[str] = (),
         variables: Mapping[str, str] | None = None,
         report: Callable[[str], None] = report_to_stderr,
         monotonic: Callable[[], float] = time.monotonic,
@@ -78,6 +80,7 @@ class EmbeddedKafka:
         self._keep = keep
         self._place = place
         self._heap_mib = heap_mib
+        self._java_options = tuple(java_options)
         self._extra = ({} if place is None else place.properties()) | dict(extra or {})
         self._variables = surroundings.environ() if variables is None else variables
         self._report = report
@@ -228,12 +231,14 @@ class EmbeddedKafka:
         if not self._keep:
             self._guard.watch_folder(self._folder)
         logging = (*SIMPLE_LOGGER, *_log4j_options(self._variables, self._folder))
-        self._command = [str(java), f"-Xmx{self._heap_mib}m", *JAVA_OPTIONS, *logging, "-cp", jars]
+        archive = kafka_archive.path_of(surroundings.cache_dir(self._variables), java, jars)
+        self._command = [str(java), f"-Xmx{self._heap_mib}m", *JAVA_OPTIONS, *logging]
+        self._command += [*kafka_archive.use_options(archive), "-cp", jars]
 
     def _is_kept_folder(self) -> bool:
         """Take the port of a folder that was kept; False when there is nothing in it."""
         try:
-            text = (self.folder / "server.properties").read_text(encoding="utf-8")
+            text = (self.folder / PROPERTIES).read_text(encoding="utf-8")
         except FileNotFoundError:
             return False
         found = re.search(r"^advertised\.listeners=.*:(\d+)$", text, re.MULTILINE)
@@ -251,7 +256,7 @@ class EmbeddedKafka:
         properties = server_properties(
             data=data, port=self._port, controller_port=controller_port, extra=self._extra
         )
-        config = self.folder / "server.properties"
+        config = self.folder / PROPERTIES
         config.write_text("".join(f"{k}={v}\n" for k, v in properties.items()), encoding="utf-8")
         cluster = "aG9va2xhbmUtZGV2LTEyMw"  # any 16 bytes in base64
         arguments = ["kafka.tools.StorageTool", "format", "-t", cluster]
@@ -274,7 +279,7 @@ class EmbeddedKafka:
         with self.log_path.open("ab") as log:
             self._log_start = log.tell()
             self._process = subprocess.Popen(
-                [*self._command, "kafka.Kafka", str(self.folder / "server.properties")],
+                [*self._command, *self._java_options, "kafka.Kafka", str(self.folder / PROPERTIES)],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,

@@ -3,13 +3,17 @@
 import secrets
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import pytest
 
 from hooklane import surroundings
 from hooklane.embedded_kafka import EmbeddedKafka
+from tests.one_kafka import KafkaLent, borrow
 
 OUTSIDE = "HOOKLANE_KAFKA__BOOTSTRAP_SERVERS"
+LENT = pytest.StashKey[KafkaLent]()
+LENT_AT = "kafka_lent_at"
 
 
 @dataclass(frozen=True)
@@ -19,18 +23,40 @@ class Broker:
     bootstrap_servers: str
 
 
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node: Any) -> None:
+    """Tell a worker of pytest-xdist where to ask for the Kafka that all of them share."""
+    if LENT not in node.config.stash:
+        node.config.stash[LENT] = KafkaLent().__enter__()
+    node.workerinput[LENT_AT] = tuple(node.config.stash[LENT].lender)
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """End the Kafka that the workers shared."""
+    if LENT in config.stash:
+        config.stash[LENT].close()
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put what is marked so behind all others."""
+    items.sort(key=lambda item: item.get_closest_marker("last") is not None)
+
+
 @pytest.fixture(scope="session")
-def kafka() -> Iterator[Broker]:
+def kafka(request: pytest.FixtureRequest) -> Iterator[Broker]:
     """Give the one Kafka of the run; an outside one when HOOKLANE_KAFKA__… names it.
 
     Shared by all tests: use topics of the fixture `prefix`, never stop it (see `own_kafka`).
     """
     given = surroundings.environ().get(OUTSIDE, "")
+    lender = getattr(request.config, "workerinput", {}).get(LENT_AT)
     if given:
         yield Broker(given)
-        return
-    with EmbeddedKafka() as node:
-        yield Broker(node.bootstrap_servers)
+    elif lender:
+        yield Broker(borrow(*lender))
+    else:
+        with EmbeddedKafka() as node:
+            yield Broker(node.bootstrap_servers)
 
 
 @pytest.fixture

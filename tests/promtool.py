@@ -4,9 +4,7 @@ import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
-import pytest
-
-from hooklane import surroundings
+from tests.missing import missing
 from tools.prometheus import PrometheusMissing, Tools, ensure
 
 
@@ -34,6 +32,4 @@ def tools_or_skip() -> Tools:
     try:
         return ensure()
     except PrometheusMissing as error:
-        if surroundings.environ().get("CI") == "true":
-            pytest.fail(str(error), pytrace=False)
-        pytest.skip(str(error))
+        missing(str(error))

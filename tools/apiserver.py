@@ -25,6 +25,7 @@ PROGRAM = GoProgram(
         f"-s -w -X {_STAMP}.gitVersion=v{VERSION} "
         f"-X {_STAMP}.gitMajor={_MAJOR} -X {_STAMP}.gitMinor={_MINOR}"
     ),
+    compiler="",
     timeout_s=3600,
 )
 ETCD = TOOLS / "etcd"

@@ -1,8 +1,8 @@
 """Get the OpenTelemetry Collector that exports are tested against: `python -m tools.collector`.
 
 No package index has it as a program, so it is built of its published modules, all pinned in
-`tools/otelcol/go.sum`; with Go at hand this takes a minute or two, once. Tests use it when it was
-built, or when `otelcol` is on the PATH, and say so when neither is true.
+`tools/otelcol/go.sum`; with Go at hand this takes a minute or two, once. `make test` begins with it
+in the background. Without Go an `otelcol` on the PATH serves.
 """
 
 import shutil

@@ -48,6 +48,16 @@ def complaints(file: Path) -> str:
     return (ended.stderr.strip() or "refused") if ended.returncode else ""
 
 
+def prepare() -> int:
+    """Get the judge, or print one line on what is missing."""
+    try:
+        judge()
+    except JudgeMissing as error:
+        sys.stderr.write(f"{error}\n")
+        return 1
+    return 0
+
+
 def main(arguments: list[str]) -> int:
     """Print what is wrong with a file."""
     try:

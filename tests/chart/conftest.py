@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from hooklane import surroundings
 from tests.chart.rendering import Helm
+from tests.missing import missing
 from tools.helm import HelmMissing, ensure
 
 
@@ -15,7 +15,5 @@ def helm(tmp_path_factory: pytest.TempPathFactory) -> Helm:
     try:
         program: Path = ensure().helm
     except HelmMissing as error:
-        if surroundings.environ().get("CI") == "true":
-            pytest.fail(str(error), pytrace=False)
-        pytest.skip(str(error))
+        missing(str(error))
     return Helm(program, tmp_path_factory.mktemp("helm"))

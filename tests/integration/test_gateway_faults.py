@@ -12,7 +12,7 @@ from hooklane.embedded_kafka import EmbeddedKafka
 from tests.conftest import Broker
 from tests.integration.gateway_world import HOST, ROOT_KEY, WAIT_S, World, process
 
-pytestmark = pytest.mark.kafka
+pytestmark = [pytest.mark.kafka, pytest.mark.xdist_group("gateway-faults")]  # one broker for all
 
 DEADLINE_S = 2.0
 MARGIN_S = 3.0

@@ -14,8 +14,13 @@ from chassis.otel import OtelTracing
 from chassis.settings import TracingSettings
 from chassis.tracing import SpanKind, TraceContext
 from tests.fakes.tracing import SAMPLED, TRACE_ID
+from tests.missing import not_built
 from tools import collector
 
+pytestmark = [
+    pytest.mark.last,  # `make test` builds the collector meanwhile, in the background
+    pytest.mark.timeout(700),  # it is waited for, or built here
+]
 CONFIG = """
 receivers: {{otlp: {{protocols: {{http: {{endpoint: "127.0.0.1:{port}"}}}}}}}}
 exporters: {{debug: {{verbosity: detailed}}}}
@@ -47,9 +52,10 @@ class Running:
 @pytest.fixture
 async def otelcol(tmp_path: Path) -> AsyncIterator[Running]:
     """Run the collector on loopback."""
-    program = collector.find()
-    if program is None:
-        pytest.skip(f"no otelcol: {collector.HINT}")
+    try:
+        program = await asyncio.to_thread(collector.ensure)
+    except collector.CollectorMissing as error:
+        not_built(str(error))
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     config = tmp_path / "otel.yaml"

@@ -22,7 +22,18 @@ def test_a_built_program_appears_whole(tmp_path: Path, monkeypatch: pytest.Monke
 
     assert build(GoProgram("thing", "1", tmp_path), place) == place
     assert place.read_text() == "built\n"
-    assert list(place.parent.iterdir()) == [place]
+    assert {one.name for one in place.parent.iterdir()} == {"thing", "lock"}
+
+
+def test_who_waited_for_a_build_takes_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It was made while the lock was held: nothing is built again."""
+    _go(tmp_path, "echo built twice >&2; exit 1")
+    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+    place = tmp_path / "tools" / "thing"
+    place.parent.mkdir()
+    place.write_text("built")
+
+    assert build(GoProgram("thing", "1", tmp_path), place).read_text() == "built"
 
 
 def test_a_failed_build_leaves_nothing_and_says_why(
@@ -35,7 +46,7 @@ def test_a_failed_build_leaves_nothing_and_says_why(
     with pytest.raises(BuildFailed, match=r"^thing could not be built \(no such module\)$"):
         build(GoProgram("thing", "1", tmp_path), tmp_path / "tools" / "thing")
 
-    assert list((tmp_path / "tools").iterdir()) == []
+    assert [one.name for one in (tmp_path / "tools").iterdir()] == ["lock"]
 
 
 def test_without_go_one_line_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,0 +1,63 @@
+"""Make the archive of `kafka_archive` by one start and stop of a node: `python -m` this module.
+
+It takes 20 s of one core, once for a Java and its jars. `make test` makes it beforehand, because
+its many starts of Kafka are shorter with it.
+"""
+
+import fcntl
+import sys
+import tempfile
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from hooklane import kafka_archive, surroundings
+from hooklane.embedded_kafka import EmbeddedKafka, EmbeddedKafkaError, report_to_stderr
+from hooklane.java import JavaMissing, find_java
+from hooklane.kafka_jars import JarsMissing, classpath
+
+STOP_TIMEOUT_S = 180.0
+"""The JVM writes when it ends."""
+
+
+def ensure(variables: Mapping[str, str], report: Callable[[str], None]) -> Path | None:
+    """Return the archive, made when it is not there; None when this Java makes none.
+
+    Whole or absent, and made once when two ask. Raises JavaMissing, JarsMissing,
+    EmbeddedKafkaError.
+    """
+    cache = surroundings.cache_dir(variables)
+    archive = kafka_archive.path_of(
+        cache, find_java(variables, report), classpath(variables, report)
+    )
+    cache.mkdir(parents=True, exist_ok=True)
+    with (cache / "kafka-archive.lock").open("w", encoding="utf-8") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not archive.is_file():
+            _train(archive, variables, report)
+            kafka_archive.keep_newest(cache)
+    return archive if archive.is_file() else None
+
+
+def _train(archive: Path, variables: Mapping[str, str], report: Callable[[str], None]) -> None:
+    with tempfile.TemporaryDirectory(prefix="training-", dir=archive.parent) as folder:
+        fresh = Path(folder) / archive.name
+        options = kafka_archive.training_options(fresh)
+        with EmbeddedKafka(variables=variables, java_options=options, report=report) as node:
+            node.stop(timeout_s=STOP_TIMEOUT_S)
+        if fresh.is_file():
+            fresh.rename(archive)
+
+
+def main() -> int:
+    """Print the path of the archive, or one line on what is missing."""
+    try:
+        archive = ensure(surroundings.environ(), report_to_stderr)
+    except (JavaMissing, JarsMissing, EmbeddedKafkaError) as error:
+        report_to_stderr(str(error))
+        return 1
+    report_to_stderr(f"{archive or 'this Java keeps no archive of classes (25 does)'}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
