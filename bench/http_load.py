@@ -5,6 +5,8 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
+REACHED_S = 60.0
+POLL_S = 0.02
 LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)", re.IGNORECASE)
 
 
@@ -62,6 +64,16 @@ async def connect(port: int) -> Exchanges:
     loop = asyncio.get_running_loop()
     _, made = await loop.create_connection(Exchanges, "127.0.0.1", port)
     return made
+
+
+async def reach(port: int, *, within_s: float = REACHED_S) -> Exchanges:
+    """Open one as soon as somebody listens there."""
+    async with asyncio.timeout(within_s):
+        while True:
+            try:
+                return await connect(port)
+            except OSError:
+                await asyncio.sleep(POLL_S)
 
 
 async def pump(port: int, requests: Iterable[bytes], *, connections: int, expects: int) -> int:

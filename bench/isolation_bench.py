@@ -24,7 +24,7 @@ import uvloop
 
 from bench.children import Child
 from bench.figures import Bare, Figure, Goal, Spread, percentile
-from bench.http_load import Exchanges, connect, get
+from bench.http_load import Exchanges, get, reach
 from bench.report import document, table
 from bench.run import surroundings
 from bench.stand import Feeder, Machine, Stand
@@ -80,12 +80,7 @@ class Crowd:
         """Start it."""
         (port,) = free_ports(1)
         await machine.worker("hanging-receiver", "bench.hanging_receiver", str(port))
-        async with asyncio.timeout(20):
-            while True:
-                try:
-                    return cls(port, await connect(port))
-                except OSError:
-                    await asyncio.sleep(POLL_S)
+        return cls(port, await reach(port))
 
     async def ask(self, path: str) -> Any:
         """Ask the process."""

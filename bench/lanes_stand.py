@@ -7,7 +7,7 @@ import time
 from dataclasses import dataclass, field
 
 from bench.children import Child
-from bench.http_load import Exchanges, connect, get
+from bench.http_load import Exchanges, connect, get, reach
 from bench.stand import Feeder, Machine, Stand
 from bench.workload import Subscriber, spread_names
 from chassis.clock import SystemClock
@@ -37,12 +37,7 @@ class Fickle:
         """Start its process; it is broken."""
         (port,) = free_ports(1)
         await machine.worker("fickle-receiver", "bench.fickle_receiver", str(port))
-        async with asyncio.timeout(20):
-            while True:
-                try:
-                    return cls(port, await connect(port))
-                except OSError:
-                    await asyncio.sleep(POLL_S)
+        return cls(port, await reach(port))
 
     async def tell(self, path: str = "/state") -> dict[str, int]:
         """Switch it (`/break`, `/refuse-first`, `/mend`); gives what it accepted and refused."""

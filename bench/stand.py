@@ -10,7 +10,7 @@ from types import TracebackType
 from typing import Self
 
 from bench.children import Child, Children, cpu_s
-from bench.http_load import Exchanges, connect, get, post, pump
+from bench.http_load import Exchanges, connect, get, post, pump, reach
 from bench.workload import Subscriber, Workload, spread_names
 from chassis import kafka
 from chassis.kafka import Record
@@ -38,7 +38,7 @@ class Machine:
 
     async def __aenter__(self) -> Self:
         await self.worker("receiver", "bench.receiver", str(self.receiver_port))
-        self._asker = await self._reach(self.receiver_port)
+        self._asker = await reach(self.receiver_port)
         return self
 
     async def __aexit__(
@@ -70,7 +70,7 @@ class Machine:
         if self._bare_server is None:
             port = str(self._plain_port)
             self._bare_server = await self.worker("bare-server", "bench.bare_server", port)
-            (await self._reach(self._plain_port)).close()
+            (await reach(self._plain_port)).close()
         return self._bare_server, self._plain_port
 
     async def received(self) -> int:
@@ -94,14 +94,6 @@ class Machine:
     async def _tell(self, path: str) -> bytes:
         assert self._asker is not None
         return (await self._asker.ask(get(path))).body
-
-    async def _reach(self, port: int) -> Exchanges:
-        async with asyncio.timeout(READY_S):
-            while True:
-                try:
-                    return await connect(port)
-                except OSError:
-                    await asyncio.sleep(POLL_S)
 
 
 class Stand:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import aiohttp
+import pytest
 from aiokafka import ConsumerRecord, TopicPartition
 
 from chassis import kafka, topics
@@ -19,6 +20,7 @@ from gateway.service import build
 from gateway.settings import AuthSettings, GatewaySettings, HttpSettings, RegistrySettings
 from hooklane.kafka_properties import free_ports
 from schemas.topics import plan, topic_name
+from tests.conftest import Broker
 
 ROOT = Path(__file__).parents[2]
 PARTITIONS = 3
@@ -115,6 +117,24 @@ class World:
                 f"http://{HOST}:{server.port}", headers={"Authorization": f"Bearer {ROOT_KEY}"}
             )
             yield await stack.enter_async_context(client)
+
+
+async def asked(
+    client: aiohttp.ClientSession, method: str, path: str, body: object = None, key: str = ""
+) -> tuple[int, dict[str, object]]:
+    """Send a request; gives status and document."""
+    headers = {"Authorization": f"Bearer {key}"} if key else {}
+    async with client.request(method, path, json=body, headers=headers) as response:
+        document = await response.json(content_type=None) if response.status != 204 else {}
+        return response.status, document
+
+
+@pytest.fixture(name="world")
+async def world_fixture(kafka: Broker, prefix: str) -> World:
+    """Make topics of this test's own; a module takes it by `world = world_fixture`."""
+    made = World(kafka.bootstrap_servers, prefix)
+    await made.create_topics()
+    return made
 
 
 @asynccontextmanager

@@ -21,22 +21,15 @@ from schemas.event import Event
 from schemas.event_types import EVENT_TYPES_SUBSCRIBER, EventTypeRecord
 from schemas.registry import SubscriptionRecord, decode_subscription
 from schemas.topics import partition_of, topic_name, transactional_id
-from tests.conftest import Broker
 from tests.contract.gateway import PublisherContract, RegistryContract, ShelfContract
-from tests.integration.gateway_world import PARTITIONS, World
+from tests.integration.gateway_world import PARTITIONS, World, world_fixture
 
 pytestmark = pytest.mark.kafka
 
+world = world_fixture
+
 PATH = "/v1/subscribers/acme/subscriptions"
 URL = "https://example.com/hook"
-
-
-@pytest.fixture
-async def world(kafka: Broker, prefix: str) -> World:
-    """Make topics of this test's own."""
-    made = World(kafka.bootstrap_servers, prefix)
-    await made.create_topics()
-    return made
 
 
 async def test_an_acknowledged_event_is_in_the_topic_byte_for_byte(world: World) -> None:

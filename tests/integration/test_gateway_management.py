@@ -7,10 +7,11 @@ import pytest
 
 from schemas.cloudevents import decode_event
 from schemas.event import Event
-from tests.conftest import Broker
-from tests.integration.gateway_world import World
+from tests.integration.gateway_world import World, asked, world_fixture
 
 pytestmark = pytest.mark.kafka
+
+world = world_fixture
 
 PATH = "/v1/subscribers/acme"
 SUBSCRIPTIONS = PATH + "/subscriptions"
@@ -18,24 +19,6 @@ URL = "https://example.com/hook"
 FOLLOWS_S = 2.0
 """CONTRACT §4: a revocation holds everywhere within this."""
 EVENT = {"subscriber": "acme", "type": "order.paid", "data": {"amount": "x"}}
-
-
-@pytest.fixture
-async def world(kafka: Broker, prefix: str) -> World:
-    """Make topics of this test's own."""
-    made = World(kafka.bootstrap_servers, prefix)
-    await made.create_topics()
-    return made
-
-
-async def asked(
-    client: aiohttp.ClientSession, method: str, path: str, body: object = None, key: str = ""
-) -> tuple[int, dict[str, object]]:
-    """Send a request; gives status and document."""
-    headers = {"Authorization": f"Bearer {key}"} if key else {}
-    async with client.request(method, path, json=body, headers=headers) as response:
-        document = await response.json(content_type=None) if response.status != 204 else {}
-        return response.status, document
 
 
 async def follows(

@@ -10,34 +10,24 @@ import pytest
 from chassis import kafka
 from chassis.kafka import Record
 from schemas.topics import partition_of, topic_name
-from tests.conftest import Broker
 from tests.e2e.stack import eventually
-from tests.integration.gateway_world import PARTITIONS, WAIT_S, World, running
+from tests.integration.gateway_world import (
+    PARTITIONS,
+    WAIT_S,
+    World,
+    asked,
+    running,
+    world_fixture,
+)
 
 pytestmark = pytest.mark.kafka
+
+world = world_fixture
 
 SUBSCRIPTIONS = "/v1/subscribers/acme/subscriptions"
 URL = "https://example.com/hook"
 REVOKED_S = 2.0
 """CONTRACT §4."""
-
-
-@pytest.fixture
-async def world(kafka: Broker, prefix: str) -> World:
-    """Make topics of this test's own."""
-    made = World(kafka.bootstrap_servers, prefix)
-    await made.create_topics()
-    return made
-
-
-async def asked(
-    client: aiohttp.ClientSession, method: str, path: str, body: object = None, key: str = ""
-) -> tuple[int, dict[str, object]]:
-    """Send a request; gives status and document."""
-    headers = {"Authorization": f"Bearer {key}"} if key else {}
-    async with client.request(method, path, json=body, headers=headers) as response:
-        document = await response.json(content_type=None) if response.status != 204 else {}
-        return response.status, document
 
 
 async def append(world: World, *records: tuple[bytes, bytes | None], subscriber: str) -> None:
