@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import click
 
-from hooklane import cli_again, cli_api, cli_checks, cli_vault, surroundings
+from hooklane import cli_again, cli_api, cli_checks, cli_listen, cli_vault, surroundings
 from hooklane.ending import ends, output_option
 from hooklane.exits import FAILURE, CommandFailed
 from hooklane.output import Form
@@ -122,6 +122,7 @@ for command in (
     cli_checks.check_producer,
     cli_checks.doctor,
     cli_checks.verify,
+    cli_listen.listen,
     cli_vault.vault,
 ):
     commands.add_command(command)

@@ -1,11 +1,11 @@
-"""A webhook receiver for demos: verifies each POST, shows it, answers 204.
+"""A webhook receiver for people: verifies each POST, shows it, answers 204 or as it is told.
 
 Any path. A request that cannot be verified is answered 401 and so tried again by the deliverer,
 as a careful receiver of a customer would do it.
 """
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
 
 from aiohttp import web
 
@@ -15,6 +15,7 @@ from hooklane.signature import Rejected, Verified, verify
 BODY_BYTES_MAX = 2 * 1024 * 1024
 SHOWN_BODY_CHARS = 500
 SHUTDOWN_S = 1.0
+NO_CONTENT, UNAUTHORIZED = 204, 401
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,19 +32,42 @@ class Arrival:
         return isinstance(self.verdict, Verified)
 
 
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What a POST is answered; `note` is for the one who looks on."""
+
+    status: int
+    headers: Mapping[str, str] = field(default_factory=dict)
+    note: str = ""
+
+
+async def accept(arrival: Arrival) -> Reply:
+    """Take what is ours, and what nobody can check; turn a forgery away."""
+    return Reply(UNAUTHORIZED if isinstance(arrival.verdict, Rejected) else NO_CONTENT)
+
+
+def _ignore(arrival: Arrival) -> None:
+    """Show nothing."""
+
+
 class Receiver:
-    """The HTTP server; calls back with each arrival inside the event loop."""
+    """The HTTP server; calls back with each arrival inside the event loop.
+
+    `on_arrival` sees it before it is answered, `respond` says with what.
+    """
 
     def __init__(
         self,
         *,
         key: bytes | None,
         now_s: Callable[[], float],
-        on_arrival: Callable[[Arrival], None],
+        on_arrival: Callable[[Arrival], None] = _ignore,
+        respond: Callable[[Arrival], Awaitable[Reply]] = accept,
     ) -> None:
         self._key = key
         self._now_s = now_s
         self._on_arrival = on_arrival
+        self._respond = respond
         self._runner: web.AppRunner | None = None
 
     async def start(self, host: str, port: int) -> int:
@@ -68,8 +92,10 @@ class Receiver:
         verdict = (
             None if self._key is None else verify(self._key, headers, body, now_s=self._now_s())
         )
-        self._on_arrival(Arrival(headers, body, verdict))
-        return web.Response(status=401 if isinstance(verdict, Rejected) else 204)
+        arrival = Arrival(headers, body, verdict)
+        self._on_arrival(arrival)
+        reply = await self._respond(arrival)
+        return web.Response(status=reply.status, headers=reply.headers)
 
 
 async def _healthz(_request: web.Request) -> web.Response:

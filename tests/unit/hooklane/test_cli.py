@@ -23,7 +23,7 @@ def test_every_command_of_the_readme_is_there() -> None:
     assert done.returncode == 0
     for name in (
         "dev", "gateway", "fanout", "deliverer", "topics",
-        "events", "subscriptions", "keys", "check-producer", "verify",
+        "events", "subscriptions", "keys", "check-producer", "verify", "listen",
     ):  # fmt: skip
         assert f"\n  {name}" in done.stdout
     assert "receiver" not in done.stdout
