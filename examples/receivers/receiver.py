@@ -18,7 +18,8 @@ class Hooks(BaseHTTPRequestHandler):
             return
         webhook_id = self.headers["webhook-id"]
         if webhook_id not in done:  # a repeat has the same id
-            print(self.headers["ce-type"], json.loads(body), flush=True)
+            data = json.loads(body) if body else None  # an event may have no data
+            print(self.headers["ce-type"], data, flush=True)
             done.add(webhook_id)
         self.answer(204)
 

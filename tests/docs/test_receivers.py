@@ -74,7 +74,7 @@ async def _listens(port: int) -> bool:
 async def test_a_receiver_takes_a_real_delivery_once(
     path: str, stack: Stack, tmp_path: Path
 ) -> None:
-    """Verified and shown once, though sent again as a replay would; a forgery is 401."""
+    """Verified and shown once, though sent again; also one without data; a forgery is 401."""
     await stack.start()
     port, log = free_port(), tmp_path / "log"
     async with serving(extracted(path, tmp_path), port, log):
@@ -82,11 +82,13 @@ async def test_a_receiver_takes_a_real_delivery_once(
         await stack.subscribe("acme", url, secret=SECRET)
         for fresh in ("1", "1", "2"):
             await stack.publish("acme", {"n": fresh}, id=fresh)
+        empty = {"subscriber": "acme", "type": "order.paid"}
+        assert (await stack.api("POST", "/v1/events", json=empty))[0] == 202
 
-        async def has_both() -> bool:
-            return log.read_text().count("order.paid") >= 2
+        async def has_all() -> bool:
+            return log.read_text().count("order.paid") >= 3
 
-        await eventually(has_both, within_s=30, what="two events in the receiver's output")
+        await eventually(has_all, within_s=30, what="three events in the receiver's output")
         forged = {
             "webhook-id": "msg_x",
             "webhook-timestamp": "1614265330",
@@ -99,7 +101,7 @@ async def test_a_receiver_takes_a_real_delivery_once(
             status = answer.status
 
     assert status == 401
-    assert log.read_text().count("order.paid") == 2
+    assert log.read_text().count("order.paid") == 3
 
 
 async def test_a_public_key_is_enough(stack: Stack, receiver: Receiver, tmp_path: Path) -> None:
