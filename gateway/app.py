@@ -148,10 +148,14 @@ def _slow_down(limit: WriteLimit, clock: Clock) -> Callable[..., Awaitable[web.S
         if place not in request.app[CONFIGURING]:
             return await handler(request)
         demands = limit.demands(request[PRINCIPAL], request.match_info.get("subscriber"))
-        if refused := limit.spend(demands, clock.monotonic()):
-            fields = limit.headers(demands, clock.monotonic())
-            return problem_response(refused, headers=fields)
-        response = await handler(request)
+        response: web.StreamResponse
+        if too_often := limit.spend(demands, clock.monotonic()):
+            response = problem_response(too_often)
+        else:
+            try:
+                response = await handler(request)
+            except RefusedError as refused:
+                response = problem_response(refused.problem)
         response.headers.update(limit.headers(demands, clock.monotonic()))
         return response
 

@@ -38,13 +38,15 @@ async def test_a_url_that_flips_is_slowed_down(api: GatewayApi) -> None:
     """Good and bad changes cost alike; then 429, nothing is judged and nothing written."""
     path = await created(api, "acme")
 
-    statuses = []
+    statuses, left = [], []
     for number in range(BURST + 3):
         async with api.client.patch(path, json={"url": (GOOD, BAD)[number % 2]}) as response:
             statuses.append(response.status)
+            left.append(int(response.headers["RateLimit"].rpartition(";r=")[2].partition(";")[0]))
             headers, problem = response.headers, orjson.loads(await response.read())
 
     assert statuses == [200, 422, 200, 422, 200, 429, 429, 429, 429]
+    assert left == [4, 3, 2, 1, 0, 0, 0, 0, 0]
     assert problem["code"] == "quota_exceeded"
     assert headers["Content-Type"] == "application/problem+json"
     assert headers["Retry-After"] == "2"
