@@ -66,6 +66,17 @@ class World:
         finally:
             await kafka.retire(maker)
 
+    async def append_in_vain(self, records: Sequence[Record]) -> None:
+        """Append records in a transaction of a producer's own that is then aborted."""
+        maker = kafka.producer(self.kafka, client_id="test", transactional_id=f"{self.prefix}-vain")
+        await kafka.start(maker)
+        try:
+            await maker.begin_transaction()
+            await kafka.produce(maker, records)
+            await maker.abort_transaction()
+        finally:
+            await kafka.retire(maker)
+
     async def subscribe(self, subscriber: str, subscription: str, **fields: object) -> None:
         """Write a subscription into the registry."""
         document = {

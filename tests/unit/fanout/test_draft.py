@@ -1,38 +1,34 @@
 """Tests of what makes a tick."""
 
-import orjson
-
-from chassis.kafka import RECORD_BYTES_MAX
+from chassis.kafka import Record
 from fanout.draft import Draft
-from fanout.plan import Plan, PlannedRecord, Result
-from schemas.quarantine import QuarantineReason
+from fanout.plan import Plan, Result
 from tests.unit.fanout.events import NOW_MS, received
 
 
 def _draft(records_max: int = 3, bytes_max: int = 10_000) -> Draft:
-    return Draft(
-        partition=2,
-        topic_of=lambda suffix: f"p.{suffix}",
-        records_max=records_max,
-        bytes_max=bytes_max,
-    )
+    return Draft(records_max=records_max, bytes_max=bytes_max)
 
 
 def _matched(count: int = 1, size: int = 10) -> Plan:
-    record = PlannedRecord("deliveries", b"acme", b"x" * size, [])
-    return Plan(Result.MATCHED, [record] * count)
+    record = Record("p.deliveries", 2, b"acme", b"x" * size, [])
+    return Plan(Result.MATCHED, [record] * count, count * size)
 
 
-def test_plans_become_records_of_the_own_partition() -> None:
-    """Topics get their prefix; counts are kept for the commit."""
+def test_records_and_counts_are_kept_for_the_commit() -> None:
+    """In the order of the input; events accepted in the same millisecond are counted together."""
     draft = _draft()
+    first, second = _matched(2), _matched(1)
 
-    draft.add(received(), _matched(2))
+    draft.add(received(), first)
     draft.add(received(), Plan(Result.DUPLICATE))
+    draft.add(received(), second)
+    draft.add(received(timestamp=NOW_MS + 1), second)
 
-    assert [(r.topic, r.partition) for r in draft.records] == [("p.deliveries", 2)] * 2
-    assert draft.results == {Result.MATCHED: 1, Result.DUPLICATE: 1}
-    assert (draft.deliveries, draft.events, draft.accepted_at) == (2, 2, [NOW_MS])
+    assert draft.records == [*first.records, *second.records, *second.records]
+    assert draft.results == {Result.MATCHED: 3, Result.DUPLICATE: 1}
+    assert (draft.deliveries, draft.events, draft.size_bytes) == (4, 4, 40)
+    assert draft.accepted_at == {NOW_MS: 2, NOW_MS + 1: 1}
 
 
 def test_a_tick_is_bounded_in_records_bytes_and_events() -> None:
@@ -51,26 +47,14 @@ def test_a_tick_is_bounded_in_records_bytes_and_events() -> None:
     assert by_events.is_full
 
 
-def test_what_cannot_be_written_is_set_aside() -> None:
-    """A record above the producer's bound would brick it for ever."""
-    draft = _draft()
-
-    draft.add(received(offset=8), _matched(2, size=RECORD_BYTES_MAX))
-
-    assert [r.topic for r in draft.records] == ["p.quarantine"]
-    assert orjson.loads(draft.records[0].value or b"")["offset"] == 8
-    assert draft.results == {Result.QUARANTINED: 1}
-    assert draft.reasons == {QuarantineReason.TOO_LARGE: 1}
-    assert draft.deliveries == 0
-
-
-def test_what_broke_a_schema_and_what_cost_too_much_is_counted() -> None:
-    """Once per event; told when the tick is committed."""
+def test_every_event_is_counted_by_what_became_of_it() -> None:
+    """Once, also one that nobody wants; told when the tick is committed."""
     draft = _draft()
 
     draft.add(received(), Plan(Result.UNMATCHED, schema_mode="warn", is_costly=True))
     draft.add(received(), Plan(Result.QUARANTINED, schema_mode="enforce"))
     draft.add(received(), Plan(Result.UNMATCHED))
 
+    assert draft.results == {Result.UNMATCHED: 2, Result.QUARANTINED: 1}
     assert draft.schema_modes == {"warn": 1, "enforce": 1}
     assert draft.costly_events == 1
