@@ -335,6 +335,11 @@ class Owner:
             is_current=self.ticks.is_current,
             knows_all=self.version == world.version,
         )
+        past = None if world.seen is None else world.seen.get(attempt.delivery.sequence)
+        if past is not None:
+            self._end(attempt, past)
+            world.count("recalled")
+            return
         running = Running(attempt, is_slow=world.dice.chance(world.slow))
         self.running.append(running)
         if not world.dice.chance(0.1):
@@ -420,10 +425,14 @@ class Owner:
         if running.is_slow and not world.dice.chance(0.05):
             return
         del self.running[index]
-        attempt, report = running.attempt, running.report
-        name = attempt.delivery.subscription
+        self._end(running.attempt, running.report)
+
+    def _end(self, attempt: Attempt, report: AttemptReport) -> None:
+        world, name = self.world, attempt.delivery.subscription
         if report.outcome is Outcome.DELIVERED:
             self.delivered.add(attempt.delivery.sequence)
+            if world.seen is not None:
+                world.seen[attempt.delivery.sequence] = report
         elif not (report.outcome in OURS or world.charges_nobody(report.outcome)):
             back_off = report.retry_after_ms or 0
             world.fail(attempt, back_off=back_off)

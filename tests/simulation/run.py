@@ -201,8 +201,8 @@ def limits_of(choices: Choices) -> Limits:
     )
 
 
-def play(seed: int, rules: Rules | None = None) -> Played:
-    """Play the run of a seed."""
+def play(seed: int, rules: Rules | None = None, *, remembers: bool = False) -> Played:
+    """Play the run of a seed; with `remembers` no owner repeats what any of them saw succeed."""
     source = Random(seed)
     chaos = Chaos(
         source.choice((120, 300, 800)),
@@ -220,6 +220,7 @@ def play(seed: int, rules: Rules | None = None) -> Played:
         },
     )
     simulation = Simulation(Choices(source), rules or Rules(), Step("setup"))
+    simulation.world.seen = {} if remembers else None
     return _finish(simulation, lambda: _go(simulation, source, chaos))
 
 

@@ -19,6 +19,7 @@ from tests.simulation.shrink import report, shrink
 
 SEEDS = 300
 BATCH = 50
+REMEMBERING_SEEDS = 60
 ABLATION_SEEDS = 120  # stops at the first failure
 RECORDED = sorted((Path(__file__).parent / "schedules").glob("*.txt"))
 RARE = {path.stem for path in RECORDED}
@@ -65,6 +66,17 @@ def test_what_was_found_once_stays_mended(path: Path) -> None:
 def test_every_promise_holds_in_every_schedule(first: int) -> None:
     """Nothing lost, order kept, nothing early, nothing final twice, everything settles."""
     assert _met_in(first)["finals"] > 4 * BATCH
+
+
+def test_promises_hold_when_a_success_is_recalled_instead_of_repeated() -> None:
+    """Whoever owned the partition meanwhile, a 2xx is final: order, ends and rest are as ever."""
+    met: Counter[str] = Counter()
+    for seed in range(REMEMBERING_SEEDS):
+        played = play(seed, remembers=True)
+        assert played.fault is None, f"seed {seed}: {played.promise}"
+        met.update(played.world.counts)
+
+    assert met["recalled"] > 10
 
 
 def test_the_seeds_meet_what_they_are_about() -> None:

@@ -11,6 +11,7 @@ from deliverer.lease import LEASE_S, REGISTRY_SILENCE_S
 from deliverer.policy.items import (
     Attempt,
     AttemptLog,
+    AttemptReport,
     DeadLetter,
     LaneState,
     Output,
@@ -54,6 +55,8 @@ class World:
     dropped_at: dict[str, int] = field(default_factory=dict)
     first: dict[int, int] = field(default_factory=dict)
     acked: set[int] = field(default_factory=set)
+    seen: dict[int, AttemptReport] | None = None
+    """The successes that owners saw, when all of them remember them (C5); None: none does."""
     final: dict[int, str] = field(default_factory=dict)
     lost: set[int] = field(default_factory=set)
     due: dict[tuple[int, int], int] = field(default_factory=dict)
