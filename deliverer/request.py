@@ -124,7 +124,7 @@ def build_request(
         body = data or b""
         # Values come percent-encoded or as one visible line: nothing to check again per request.
         event_lines = "".join([f"{n}: {v}\r\n" for n, v in http_headers(record_headers)])
-    trace_lines = "".join([f"{n}: {v}\r\n" for n, v in trace])
+    trace_lines = "".join([f"{n}: {v}\r\n" for n, v in trace]) if trace else ""
     signatures = _signatures(recipient, webhook_id, now_ms, body)
     lines = (
         f"content-length: {len(body)}\r\n"
