@@ -240,7 +240,7 @@ ROWS: dict[str, tuple[str, list[tuple[str, str]]]] = {
     "B339": (
         "a damaged batch stops its partition, an aborted transaction is not read",
         [
-            ("fault/test_damaged_log.py", "test_a_damaged_batch_is_never_skipped"),
+            ("integration/chassis/test_damaged_log.py", "test_a_damaged_batch_is_never_skipped"),
             SET_ASIDE,
             (TABLE, "test_it_reaches_the_end_over_markers_tombstones_and_aborted_records"),
         ],
