@@ -14,7 +14,8 @@ from aiokafka.admin import AIOKafkaAdminClient
 from structlog.typing import FilteringBoundLogger
 
 from chassis.lookups import group_offset, opened
-from fanout.plan import Fingerprint, Received
+from fanout.plan import Fingerprint
+from fanout.received import Received
 
 READ_S_MAX = 60.0
 POLL_MS = 200

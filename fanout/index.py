@@ -6,6 +6,7 @@ subscriptions cost: dictionary look-ups for the exact type and for each dotted p
 
 from collections.abc import Iterable
 from functools import lru_cache
+from typing import NamedTuple
 
 import msgspec
 
@@ -17,6 +18,8 @@ EVERYTHING = "*"
 PREFIX_MARK = ".*"
 NOTHING = CompiledFilter(Either(()))
 """The filter of a subscription whose own one cannot be compiled."""
+AUDIENCES_MAX = 64
+"""Event types of a subscriber whose takers are remembered."""
 SHARED_MAX = 4_096
 """Lists of event types that subscriptions share; one more is merely kept twice."""
 
@@ -51,10 +54,21 @@ class Row(msgspec.Struct, frozen=True, gc=False):
     wanted: CompiledFilter | None = None
 
 
+class Audience(NamedTuple):
+    """The subscriptions of one subscriber that want one event type.
+
+    `enabled_at_max` is when the last of them was enabled; `has_filters`: the content decides, too.
+    """
+
+    rows: tuple[Row, ...]
+    enabled_at_max: int
+    has_filters: bool
+
+
 class SubscriberIndex:
     """The subscriptions of one subscriber."""
 
-    __slots__ = ("_everything", "_exact", "_prefixes", "_rows")
+    __slots__ = ("_audiences", "_everything", "_exact", "_prefixes", "_rows")
 
     def __init__(self, rows: Iterable[Row]) -> None:
         self._rows = {row.id: row for row in rows}
@@ -75,6 +89,22 @@ class SubscriberIndex:
         self._exact = {name: tuple(found) for name, found in exact.items()}
         self._prefixes = {name: tuple(found) for name, found in prefixes.items()}
         self._everything = tuple(everything)
+        self._audiences: dict[str, Audience] = {}
+
+    def audience(self, event_type: str) -> Audience:
+        """Return who wants the type; remembered, as a subscriber sends few types."""
+        audience = self._audiences.get(event_type)
+        if audience is None:
+            rows = self.match(event_type)
+            audience = Audience(
+                rows,
+                max((row.enabled_at for row in rows), default=0),
+                any(row.wanted is not None for row in rows),
+            )
+            if len(self._audiences) >= AUDIENCES_MAX:
+                self._audiences.clear()
+            self._audiences[event_type] = audience
+        return audience
 
     def match(self, event_type: str) -> tuple[Row, ...]:
         """Return the enabled subscriptions that want the type, each once.

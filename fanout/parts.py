@@ -12,7 +12,8 @@ from chassis.tracing import Tracing
 from fanout.directory import Directory
 from fanout.event_log import Bounds
 from fanout.metrics import FanoutMetrics
-from fanout.plan import EventTypes, Fingerprint, Received
+from fanout.plan import EventTypes, Fingerprint
+from fanout.received import Received
 
 
 class Producer(Protocol):

@@ -16,12 +16,14 @@ from collections.abc import Sequence
 from typing import Literal
 
 from chassis.kafka import KafkaUnavailable
+from chassis.metrics import observe
 from chassis.tick import CommitInfo, ProducerLost
 from fanout.dedupe import DedupeWindow
 from fanout.draft import Draft
 from fanout.event_log import Bounds
 from fanout.parts import Parts, Place
-from fanout.plan import Plan, Planner, Received, size_of
+from fanout.plan import Plan, Planner
+from fanout.received import Received, size_of
 from fanout.settings import FanoutLimits
 from fanout.traces import LOST, EventTraces, end_all
 
@@ -44,7 +46,7 @@ class PartitionFanout:
         self._parts = parts
         self._limits = limits
         self._planner: Planner | None = None
-        self._queue: deque[Received] = deque()
+        self._queue: deque[tuple[Received, int]] = deque()
         self._queue_bytes = 0
         self._position = 0
         self._planned_to = 0
@@ -118,6 +120,7 @@ class PartitionFanout:
         planner = Planner(
             partition=partition,
             partitions=self._place.partitions,
+            topic_of=self._place.topic_of,
             directory=directory,
             event_types=self._parts.registry.event_types,
             window=window,
@@ -149,8 +152,9 @@ class PartitionFanout:
         """Take records; `end` is the offset behind them, beyond transaction markers."""
         for record in records:
             if record.offset >= self._position:
-                self._queue.append(record)
-                self._queue_bytes += size_of(record)
+                size_bytes = size_of(record)
+                self._queue.append((record, size_bytes))
+                self._queue_bytes += size_bytes
         self._position = max(self._position, end)
         self._awake.set()
 
@@ -241,25 +245,27 @@ class PartitionFanout:
 
     async def _plan_some(self) -> None:
         """Plan queued events until the draft is full, against a registry that is up to date."""
-        if self._queue[0].offset >= self._current_to and not await self._catch_up():
+        if self._queue[0][0].offset >= self._current_to and not await self._catch_up():
             return
         if self._is_draining or self._planner is None:
             return
         had_room = self.has_room()
         registry_offset = self._parts.registry.position(self._place.partition)
-        monotonic = self._parts.clock.monotonic
+        monotonic, plan_one = self._parts.clock.monotonic, self._planner.plan
+        queue, draft, traces = self._queue, self._draft, self._traces
         until = monotonic() + PLANNING_S_MAX
         for _ in range(PLANNED_AT_ONCE):
-            if not self._queue or self._draft.is_full or monotonic() > until:
+            if not queue or draft.is_full or monotonic() > until:
                 break
-            if self._queue[0].offset >= self._current_to:
+            record, size_bytes = queue[0]
+            if record.offset >= self._current_to:
                 break
-            record = self._queue.popleft()
-            self._queue_bytes -= size_of(record)
-            plan = self._planner.plan(record, registry_offset=registry_offset)
-            if self._traces is not None:
-                plan = self._traced(self._traces, record, plan)
-            self._draft.add(record, plan)
+            queue.popleft()
+            self._queue_bytes -= size_bytes
+            plan = plan_one(record, registry_offset=registry_offset)
+            if traces is not None:
+                plan = self._traced(traces, record, plan)
+            draft.add(record, plan)
             self._planned_to = record.offset + 1
         if not self._queue:
             self._planned_to = self._position
@@ -337,15 +343,11 @@ class PartitionFanout:
                 events=draft.costly_events,
             )
         now_ms = self._parts.clock.now_ms()
-        for accepted_at in draft.accepted_at:
-            metrics.delay.observe(max(0, now_ms - accepted_at) / 1000)
+        for accepted_at, count in draft.accepted_at.items():
+            observe(metrics.delay, max(0, now_ms - accepted_at) / 1000, times=count)
         if info.append_skew_ms is not None:
             metrics.clock_skew.set(info.append_skew_ms / 1000)
 
     def _new_draft(self) -> Draft:
-        return Draft(
-            partition=self._place.partition,
-            topic_of=self._place.topic_of,
-            records_max=self._limits.tick_records,
-            bytes_max=self._limits.tick_bytes,
-        )
+        limits = self._limits
+        return Draft(records_max=limits.tick_records, bytes_max=limits.tick_bytes)

@@ -4,54 +4,31 @@ Pure: the same records in the same order over the same registry give the same pl
 makes a takeover after a crash continue exactly where the last committed tick ended.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from enum import StrEnum
-from typing import Literal, NamedTuple, Protocol
+from typing import NamedTuple, Protocol
 
 import msgspec
 
+from chassis.kafka import Record, record_bytes
 from fanout.dedupe import DedupeWindow, Sighting, content_of, identity_of
+from fanout.deliveries import Origin, write_deliveries
 from fanout.directory import Directory
 from fanout.index import Row
+from fanout.received import Headers, Received, size_of
 from schemas.cloudevents import attribute_headers, decode_event
-from schemas.delivery import (
-    DELIVERY_HEADER,
-    DeliveryEnvelope,
-    DeliveryKind,
-    encode_delivery,
-    lane_key,
-    trial_lane_key,
-)
 from schemas.event import Event, Violation
 from schemas.event_types import SchemaMode, SchemaViolation
 from schemas.filters import EventView
 from schemas.ids import event_digest, webhook_id_of
+from schemas.plain_events import read_plain
 from schemas.quarantine import Coordinates, QuarantineReason, RawRecord, quarantine_record
 from schemas.topics import partition_of
 
 ENABLED_TOLERANCE_MS = 1_000
 QUARANTINE_KEY_BYTES_MAX = 256
 
-Headers = Sequence[tuple[str, bytes]]
-
-
-class Received(Protocol):
-    """A record as the broker gave it; `timestamp` is its append time (epoch ms)."""
-
-    @property
-    def topic(self) -> str: ...  # noqa: D102  # the names of Kafka say it
-    @property
-    def partition(self) -> int: ...  # noqa: D102
-    @property
-    def offset(self) -> int: ...  # noqa: D102
-    @property
-    def timestamp(self) -> int: ...  # noqa: D102
-    @property
-    def key(self) -> bytes | None: ...  # noqa: D102
-    @property
-    def value(self) -> bytes | None: ...  # noqa: D102
-    @property
-    def headers(self) -> Headers: ...  # noqa: D102
+TopicOf = Callable[[str], str]
 
 
 class Result(StrEnum):
@@ -70,24 +47,16 @@ class EventTypes(Protocol):
         """Return where an event breaks the schema of its type."""
 
 
-class PlannedRecord(NamedTuple):
-    """A record to append on the event's own partition."""
-
-    suffix: Literal["deliveries", "quarantine"]
-    key: bytes | None
-    value: bytes | None
-    headers: list[tuple[str, bytes]]
-
-
 class Plan(msgspec.Struct, frozen=True):
-    """What becomes of one event.
+    """What becomes of one event: records on its own partition, and a bound of their size.
 
     `schema_mode` is set when it breaks the schema of its type; `is_costly` says that a filter asked
     for more array elements than one event may cost, and so did not match.
     """
 
     result: Result
-    records: Sequence[PlannedRecord] = ()
+    records: Sequence[Record] = ()
+    size_bytes: int = 0
     reason: QuarantineReason | None = None
     schema_mode: SchemaMode | None = None
     is_costly: bool = False
@@ -102,12 +71,11 @@ class Fingerprint(NamedTuple):
     size_bytes: int
 
 
-class Origin(NamedTuple):
-    """What all deliveries of an event have from it and from the moment it was matched."""
+class Reading(NamedTuple):
+    """An event, and the headers that carry its attributes on."""
 
-    record: Received
-    webhook_id: str
-    registry_offset: int
+    event: Event
+    attributes: Headers
 
 
 class Planner:
@@ -118,53 +86,59 @@ class Planner:
         *,
         partition: int,
         partitions: int,
+        topic_of: TopicOf,
         directory: Directory,
         event_types: EventTypes,
         window: DedupeWindow,
     ) -> None:
         self._partition = partition
         self._partitions = partitions
+        self._deliveries_topic = topic_of("deliveries")
+        self._quarantine_topic = topic_of("quarantine")
         self._directory = directory
         self._event_types = event_types
         self._window = window
 
     def plan(self, record: Received, *, registry_offset: int) -> Plan:
         """Decide about a record; `registry_offset` is how far the directory has read."""
-        event = self.read(record)
-        if isinstance(event, Violation):
-            return quarantined(record, event)
+        reading = self._read(record)
+        if isinstance(reading, Violation):
+            return self._quarantined(record, reading)
+        event, attributes = reading
         mode: SchemaMode | None = None
         digest = event_digest(event.subscriber, event.source, event.id)
         # What names its target (test, redrive, replay) repeats on purpose what was judged before.
         if event.target is None:
-            sighting = self.remember(fingerprint(event, record, digest))
+            sighting = self.remember(_fingerprint(event, record, digest))
             if sighting is Sighting.DUPLICATE:
                 return Plan(Result.DUPLICATE)
             if sighting is Sighting.CONFLICT:
                 detail = "an event of this source and id came before with other content"
-                return quarantined(record, Violation(QuarantineReason.CONFLICT, detail))
+                return self._quarantined(record, Violation(QuarantineReason.CONFLICT, detail))
             if violations := self._event_types.violations(event):
                 mode = violations[0].mode
                 if mode == "enforce":
-                    return _broken_schema(record, violations)
-        rows = self._rows_for(event, appended_at=record.timestamp)
-        rows, is_costly = _wanting(rows, event)
+                    return self._broken_schema(record, violations)
+        rows, is_costly = self._takers(event, appended_at=record.timestamp)
         if not rows:
             return Plan(Result.UNMATCHED, schema_mode=mode, is_costly=is_costly)
-        origin = Origin(record, webhook_id_of(digest), registry_offset)
-        deliveries = _deliveries(event, rows, origin)
-        return Plan(Result.MATCHED, deliveries, schema_mode=mode, is_costly=is_costly)
+        origin = Origin(record, event, attributes, webhook_id_of(digest), registry_offset)
+        records, size_bytes = write_deliveries(origin, rows, topic=self._deliveries_topic)
+        return Plan(Result.MATCHED, records, size_bytes, schema_mode=mode, is_costly=is_costly)
 
-    def read(self, record: Received) -> Event | Violation:
+    def _read(self, record: Received) -> Reading | Violation:
         """Read a record and check that it lies where its subscriber's registry is."""
-        event = decode_event(record.key, record.value, record.headers)
-        if (
-            isinstance(event, Event)
-            and partition_of(event.subscriber.encode(), self._partitions) != self._partition
-        ):
+        key, headers = record.key, record.headers
+        event = read_plain(key, record.value, headers)
+        if event is None:
+            found = decode_event(key, record.value, headers)
+            if isinstance(found, Violation):
+                return found
+            event, headers = found, attribute_headers(found)
+        if partition_of(key or b"", self._partitions) != self._partition:
             detail = "the key belongs to another partition: set partitioner=murmur2_random"
             return Violation(QuarantineReason.WRONG_PARTITION, detail)
-        return event
+        return Reading(event, headers)
 
     def remember(self, seen: Fingerprint) -> Sighting:
         """Enter an event into the dedupe window."""
@@ -174,103 +148,59 @@ class Planner:
 
     def fingerprint_of(self, record: Received) -> Fingerprint | None:
         """Return what the window keeps of a record, None when it keeps nothing of it."""
-        event = self.read(record)
-        if isinstance(event, Violation) or event.target is not None:
+        reading = self._read(record)
+        if isinstance(reading, Violation) or reading.event.target is not None:
             return None
+        event = reading.event
         digest = event_digest(event.subscriber, event.source, event.id)
-        return fingerprint(event, record, digest)
+        return _fingerprint(event, record, digest)
 
-    def _rows_for(self, event: Event, *, appended_at: int) -> list[Row]:
-        """Return the subscriptions that get the event.
+    def _takers(self, event: Event, *, appended_at: int) -> tuple[Sequence[Row], bool]:
+        """Return the subscriptions that get the event, and whether a filter would cost too much.
 
-        One that was enabled more than a second after the event was accepted does not (PROTOCOL R3):
-        what waited while it was disabled is dropped.
+        One that was enabled more than a second after the event was accepted does not get it
+        (PROTOCOL R3): what waited while it was disabled is dropped.
         """
         index = self._directory.index_of(event.subscriber)
-        if event.target is None:
-            rows: Sequence[Row] = index.match(event.type)
-        else:
+        enabled_by = appended_at + ENABLED_TOLERANCE_MS
+        if event.target is not None:  # overrides types and filter
             target = index.get(event.target)
-            rows = (target,) if target is not None and target.is_enabled else ()
-        return [row for row in rows if row.enabled_at <= appended_at + ENABLED_TOLERANCE_MS]
+            is_taken = target is not None and target.is_enabled and target.enabled_at <= enabled_by
+            return ((target,) if target is not None and is_taken else ()), False
+        rows, enabled_at_max, has_filters = index.audience(event.type)
+        if enabled_at_max > enabled_by:
+            rows = tuple(row for row in rows if row.enabled_at <= enabled_by)
+        return _wanting(rows, event) if has_filters else (rows, False)
+
+    def _quarantined(self, record: Received, violation: Violation) -> Plan:
+        """Set a record aside with its raw bytes."""
+        key = record.key
+        stub = quarantine_record(
+            Coordinates(record.topic, record.partition, record.offset, record.timestamp),
+            RawRecord(key, record.headers, record.value),
+            stage="fanout",
+            reason=violation.reason,
+            detail=violation.detail,
+        )
+        is_key_small = key is not None and len(key) <= QUARANTINE_KEY_BYTES_MAX
+        key = key if is_key_small else None
+        aside = Record(self._quarantine_topic, self._partition, key, stub.encode(), [])
+        return Plan(Result.QUARANTINED, (aside,), record_bytes(aside), violation.reason)
+
+    def _broken_schema(self, record: Received, violations: Sequence[SchemaViolation]) -> Plan:
+        detail = "; ".join(f"data{fault.pointer} {fault.detail}" for fault in violations)
+        aside = self._quarantined(record, Violation(QuarantineReason.SCHEMA_VIOLATION, detail))
+        return msgspec.structs.replace(aside, schema_mode="enforce")
 
 
-def _wanting(rows: list[Row], event: Event) -> tuple[list[Row], bool]:
-    """Keep the rows whose filters want the event; a target overrides its filter."""
-    if event.target is not None or all(row.wanted is None for row in rows):
-        return rows, False
+def _wanting(rows: Sequence[Row], event: Event) -> tuple[Sequence[Row], bool]:
+    """Keep the rows whose filters want the event."""
     view = EventView(event)
     kept = [row for row in rows if row.wanted is None or row.wanted.matches(view)]
     return kept, view.refusals > 0
 
 
-def _broken_schema(record: Received, violations: Sequence[SchemaViolation]) -> Plan:
-    detail = "; ".join(f"data{fault.pointer} {fault.detail}" for fault in violations)
-    aside = quarantined(record, Violation(QuarantineReason.SCHEMA_VIOLATION, detail))
-    return msgspec.structs.replace(aside, schema_mode="enforce")
-
-
-def quarantined(record: Received, violation: Violation) -> Plan:
-    """Set a record aside with its raw bytes."""
-    key = record.key
-    stub = quarantine_record(
-        Coordinates(record.topic, record.partition, record.offset, record.timestamp),
-        RawRecord(key, record.headers, record.value),
-        stage="fanout",
-        reason=violation.reason,
-        detail=violation.detail,
-    )
-    is_key_small = key is not None and len(key) <= QUARANTINE_KEY_BYTES_MAX
-    aside = PlannedRecord("quarantine", key if is_key_small else None, stub.encode(), [])
-    return Plan(Result.QUARANTINED, (aside,), violation.reason)
-
-
-def fingerprint(event: Event, record: Received, digest: bytes) -> Fingerprint:
+def _fingerprint(event: Event, record: Received, digest: bytes) -> Fingerprint:
     """Return what the dedupe window keeps of an event, whose `event_digest` is known."""
     size_bytes = size_of(record)
     return Fingerprint(identity_of(digest), content_of(event), record.timestamp, size_bytes)
-
-
-def size_of(record: Received) -> int:
-    """Count the bytes of a record's key, value and headers."""
-    size_bytes = len(record.key or b"") + len(record.value or b"")
-    for name, value in record.headers:
-        size_bytes += len(name) + len(value or b"")
-    return size_bytes
-
-
-def _deliveries(event: Event, rows: Sequence[Row], origin: Origin) -> list[PlannedRecord]:
-    record, identity, registry_offset = origin
-    attributes = attribute_headers(event)
-    kind = _kind_of(event)
-    deliveries = []
-    for row in rows:
-        envelope = DeliveryEnvelope(
-            webhook_id=identity,
-            lane=_lane_of(row, event, kind),
-            subscription=row.id,
-            kind=kind,
-            accepted_at=record.timestamp,
-            registry_offset=registry_offset,
-        )
-        headers = [(DELIVERY_HEADER, encode_delivery(envelope)), *attributes]
-        deliveries.append(PlannedRecord("deliveries", record.key, event.data, headers))
-    return deliveries
-
-
-def _kind_of(event: Event) -> DeliveryKind:
-    """Return the kind of the delivery; only an event with a target is a test or a replay."""
-    if event.target is None:
-        return "first"
-    match event.kind:
-        case "test":
-            return "test"
-        case "replay":
-            return "replay"
-    return "first"
-
-
-def _lane_of(row: Row, event: Event, kind: DeliveryKind) -> str:
-    if kind == "test":
-        return trial_lane_key(row.id, row.lane_epoch)
-    return lane_key(row.id, row.lane_epoch, event.ordering_key)

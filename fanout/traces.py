@@ -9,8 +9,10 @@ from collections.abc import Sequence
 
 import msgspec
 
+from chassis.kafka import Record
 from chassis.tracing import Span, SpanKind, TraceContext, Tracing, context_of
-from fanout.plan import Plan, PlannedRecord, Received, Result
+from fanout.plan import Plan, Result
+from fanout.received import Received
 from schemas.cloudevents import TRACE_NAMES, trace_value
 
 LOST = "producer_lost"
@@ -72,7 +74,7 @@ def _deliveries_in(plan: Plan) -> int:
     return len(plan.records) if plan.result is Result.MATCHED else 0
 
 
-def _carrying(records: Sequence[PlannedRecord], context: TraceContext) -> list[PlannedRecord]:
+def _carrying(records: Sequence[Record], context: TraceContext) -> list[Record]:
     traces = [(name, value.encode()) for name, value in context.pairs()]
     return [
         one._replace(

@@ -1,5 +1,6 @@
 """Describe the records of `deliveries` and `retry.*`, and the lane a delivery belongs to."""
 
+import functools
 import re
 import zlib
 from collections.abc import Sequence
@@ -15,6 +16,7 @@ RETRY_HEADER = "retry"
 DEAD_LETTER_HEADER = "dead_letter"
 LANES = 64
 TEST_PART = "test"
+_TARGETS_MAX = 8_192
 
 _LANE = re.compile(r"([^/]+)/(\d{1,18})(?:/([1-5]?\d|6[0-3]|test))?", re.ASCII)
 
@@ -71,16 +73,19 @@ class LaneKey(msgspec.Struct, frozen=True):
 
 
 def lane_key(subscription: str, epoch: int, ordering_key: str | None) -> str:
-    """Return the lane of an event; ordering keys share 64 lanes (PROTOCOL G1)."""
+    """Return the lane of an event."""
+    return _lane(subscription, epoch, lane_part(ordering_key))
+
+
+def lane_part(ordering_key: str | None) -> str | None:
+    """Return the last part of a lane's key; ordering keys share 64 lanes (PROTOCOL G1)."""
     if ordering_key is None:
-        return f"{subscription}/{epoch}"
-    part = zlib.crc32(ordering_key.encode("utf-8", "surrogatepass")) % LANES
-    return f"{subscription}/{epoch}/{part}"
+        return None
+    return str(zlib.crc32(ordering_key.encode("utf-8", "surrogatepass")) % LANES)
 
 
-def trial_lane_key(subscription: str, epoch: int) -> str:
-    """Return the lane beside the others in which test events go out."""
-    return f"{subscription}/{epoch}/{TEST_PART}"
+def _lane(subscription: str, epoch: int, part: str | None) -> str:
+    return f"{subscription}/{epoch}" if part is None else f"{subscription}/{epoch}/{part}"
 
 
 def parse_lane(lane: str) -> LaneKey | None:
@@ -101,6 +106,25 @@ _RETRY = msgspec.json.Decoder(RetryEnvelope)
 def encode_delivery(envelope: DeliveryEnvelope) -> bytes:
     """Return the bytes of the header `delivery`."""
     return msgspec.json.encode(envelope)
+
+
+def envelope_ends(webhook_id: str, accepted_at: int, registry_offset: int) -> tuple[bytes, bytes]:
+    """Return what stands around `envelope_target` in the envelopes of all deliveries of an event.
+
+    The three together are what `encode_delivery` returns, at a fifth of the cost. An id needs no
+    escapes.
+    """
+    return (
+        b'{"v":1,"webhook_id":"%b",' % webhook_id.encode(),
+        b',"accepted_at":%d,"registry_offset":%d}' % (accepted_at, registry_offset),
+    )
+
+
+@functools.lru_cache(maxsize=_TARGETS_MAX)
+def envelope_target(subscription: str, epoch: int, part: str | None, kind: DeliveryKind) -> bytes:
+    """Return what an envelope says of where its delivery goes; `part` is that of the lane."""
+    fields = {"lane": _lane(subscription, epoch, part), "subscription": subscription, "kind": kind}
+    return msgspec.json.encode(fields)[1:-1]
 
 
 def encode_retry(envelope: RetryEnvelope) -> bytes:

@@ -8,7 +8,8 @@ from chassis.kafka import KafkaUnavailable, Record
 from chassis.tick import CommitInfo, ProducerLost
 from fanout.directory import Directory
 from fanout.event_log import Bounds
-from fanout.plan import Fingerprint, Received
+from fanout.plan import Fingerprint
+from fanout.received import Received
 from schemas.event_types import EventTypeCatalogue
 
 

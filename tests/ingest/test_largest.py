@@ -40,7 +40,7 @@ def delivery_of(event: Event) -> Delivery:
         "hooklane.events", 0, 0, NOW_MS, SUBSCRIBER.encode(), value, list(headers)
     )
     (planned,) = desk.planner.plan(record, registry_offset=0).records
-    assert planned.suffix == "deliveries"
+    assert planned.topic == "p.deliveries"
     delivery = read_delivery(FakeRecord(0, planned.key, planned.value, planned.headers))
     assert isinstance(delivery, Delivery)
     return delivery
@@ -94,6 +94,6 @@ def test_one_byte_more_is_set_aside_at_the_door() -> None:
     assert [plan.reason for plan in plans] == ["too_large", "too_large"]
     for plan in plans:
         (aside,) = plan.records
-        assert aside.suffix == "quarantine"
+        assert aside.topic == "p.quarantine"
         assert record_bytes(Record("t", 0, aside.key, aside.value)) <= RECORD_BYTES_MAX
     assert check_event(Event(subscriber="a", id="1", source="/", type="t", extensions=too_many))

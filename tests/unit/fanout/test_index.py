@@ -2,7 +2,7 @@
 
 import pytest
 
-from fanout.index import EMPTY, Row, SubscriberIndex, row_of
+from fanout.index import AUDIENCES_MAX, EMPTY, NOTHING, Row, SubscriberIndex, row_of
 from schemas.filters.explaining import wants_type
 from tests.unit.fanout.events import subscription
 
@@ -92,3 +92,22 @@ def test_a_record_without_enabled_at_was_enabled_when_it_was_appended() -> None:
 def test_a_deleted_record_has_no_row() -> None:
     """It matches nothing from then on."""
     assert row_of(subscription(deleted=True), appended_at=5) is None
+
+
+def test_an_audience_is_remembered_for_a_few_types() -> None:
+    """It says at once whether its rows have to be looked at one by one."""
+    rows = [
+        Row("one", 0, True, 5, ("order.*",)),
+        Row("two", 0, True, 7, ("order.paid",), NOTHING),
+    ]
+    index = SubscriberIndex(rows)
+
+    paid = index.audience("order.paid")
+
+    assert (set(paid.rows), paid.enabled_at_max, paid.has_filters) == (set(rows), 7, True)
+    assert index.audience("order.sent") == ((rows[0],), 5, False)
+    assert index.audience("order.paid") is paid
+    for number in range(AUDIENCES_MAX):
+        assert index.audience(f"other.{number}") == ((), 0, False)
+    assert index.audience("order.paid") == paid
+    assert index.audience("order.paid") is not paid

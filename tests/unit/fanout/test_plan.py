@@ -3,10 +3,12 @@
 import orjson
 import pytest
 
+from chassis.kafka import RECORD_BYTES_MAX, record_bytes
 from fanout.dedupe import DedupeWindow
 from fanout.directory import Directory
 from fanout.plan import Plan, Planner, Result
 from schemas.delivery import DeliveryEnvelope, decode_delivery
+from schemas.event import DATA_BYTES_MAX
 from schemas.event_types import EventTypeCatalogue
 from schemas.ids import webhook_id
 from schemas.quarantine import QuarantineReason
@@ -23,6 +25,7 @@ class Desk:
         self.planner = Planner(
             partition=0,
             partitions=partitions,
+            topic_of=lambda suffix: f"p.{suffix}",
             directory=self.directory,
             event_types=self.event_types,
             window=self.window,
@@ -54,7 +57,7 @@ def test_a_delivery_carries_data_attributes_and_envelope(desk: Desk) -> None:
 
     record = plan.records[0]
     assert plan.result is Result.MATCHED
-    assert (record.suffix, record.key, record.value) == ("deliveries", b"acme", b' {"a":1.0}')
+    assert (record.topic, record.key, record.value) == ("p.deliveries", b"acme", b' {"a":1.0}')
     assert [name for name, _ in record.headers] == [
         "delivery",
         "ce_specversion",
@@ -137,11 +140,32 @@ def test_a_broken_record_is_set_aside_with_its_bytes(desk: Desk) -> None:
 
     document = orjson.loads(plan.records[0].value or b"")
     assert plan.reason == "too_large"
-    assert plan.records[0].suffix == "quarantine"
+    assert plan.records[0].topic == "p.quarantine"
     assert plan.records[0].key == b"acme"
     assert document["stage"] == "fanout"
     assert (document["topic"], document["offset"]) == ("hooklane.events", 5)
     assert len(document["value"]) > 262_145
+
+
+def test_the_largest_event_fits_a_batch(desk: Desk) -> None:
+    """A record above the producer's bound would brick it for ever."""
+    four = [("ce_" + name, b"v" * 8_000) for name in "abcd"]
+
+    plan = desk.plan(value=b"x" * DATA_BYTES_MAX, headers=four)
+
+    assert plan.result is Result.MATCHED
+    assert DATA_BYTES_MAX + 32_000 < plan.size_bytes < RECORD_BYTES_MAX / 3
+    more = desk.plan(2, value=b"x" * DATA_BYTES_MAX, headers=[*four, ("ce_e", b"v" * 800)])
+    assert more.reason is QuarantineReason.TOO_LARGE
+
+
+def test_the_size_of_a_plan_bounds_that_of_its_records(desk: Desk) -> None:
+    """A tick is full by it, and its time-out grows with it."""
+    put(desk.directory, subscription("sub_with_a_longer_id"))
+
+    plan = desk.plan(headers=[("ce_orderingkey", b"k")])
+
+    assert plan.size_bytes == sum(record_bytes(record) for record in plan.records)
 
 
 def test_a_record_on_a_foreign_partition_is_set_aside() -> None:

@@ -2,17 +2,17 @@
 
 import pytest
 
+from chassis.kafka import Record
 from chassis.tracing import SpanKind
-from fanout.plan import Plan, PlannedRecord, Result
+from fanout.plan import Plan, Result
 from fanout.traces import EventTraces, end_all
 from tests.fakes.tracing import SAMPLED, TRACE_ID, UNSAMPLED, Traces, ids_of, parent_of
 from tests.unit.fanout.events import NOW_MS, received
 
 
-def _delivery(*traces: tuple[str, bytes]) -> PlannedRecord:
-    return PlannedRecord(
-        "deliveries", b"acme", b"{}", [("delivery", b"{}"), *traces, ("ce_id", b"1")]
-    )
+def _delivery(*traces: tuple[str, bytes]) -> Record:
+    headers = [("delivery", b"{}"), *traces, ("ce_id", b"1")]
+    return Record("p.deliveries", 0, b"acme", b"{}", headers)
 
 
 def _carried(plan: Plan) -> list[dict[str, bytes]]:

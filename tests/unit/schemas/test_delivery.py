@@ -7,16 +7,20 @@ import pytest
 from schemas.delivery import (
     DELIVERY_HEADER,
     RETRY_HEADER,
+    TEST_PART,
     DeliveryEnvelope,
+    DeliveryKind,
     LaneKey,
     RetryEnvelope,
     decode_delivery,
     decode_retry,
     encode_delivery,
     encode_retry,
+    envelope_ends,
+    envelope_target,
     lane_key,
+    lane_part,
     parse_lane,
-    trial_lane_key,
 )
 from schemas.event import Violation
 
@@ -82,10 +86,42 @@ def test_a_broken_header_is_a_violation(raw: bytes) -> None:
     assert isinstance(decode_delivery([]), Violation)
 
 
+@pytest.mark.parametrize("subscription", ["sub_1", 'a"b', "é\\\x00\u2028"])
+@pytest.mark.parametrize(("part", "lane"), [(None, "{}/4"), ("63", "{}/4/63")])
+@pytest.mark.parametrize("kind", ["first", "replay"])
+def test_an_envelope_of_parts_is_the_same_bytes(
+    subscription: str, part: str | None, lane: str, kind: DeliveryKind
+) -> None:
+    """Whatever the id of a subscription needs as escapes."""
+    head, tail = envelope_ends("msg_1", 5, 9)
+    whole = DeliveryEnvelope(
+        webhook_id="msg_1",
+        lane=lane.format(subscription),
+        subscription=subscription,
+        kind=kind,
+        accepted_at=5,
+        registry_offset=9,
+    )
+
+    made = head + envelope_target(subscription, 4, part, kind) + tail
+
+    assert made == encode_delivery(whole)
+
+
+def test_the_lane_of_tests_is_beside_the_others() -> None:
+    """No ordering key leads into it."""
+    head, tail = envelope_ends("msg_1", 5, 9)
+
+    made = decode_delivery([("delivery", head + envelope_target("s", 3, TEST_PART, "test") + tail)])
+
+    assert isinstance(made, DeliveryEnvelope)
+    assert (made.lane, made.kind) == ("s/3/test", "test")
+
+
 def test_events_without_an_ordering_key_have_a_lane_of_their_own() -> None:
     """Key lanes, the plain lane and the test lane never meet."""
     assert lane_key("sub_1", 3, None) == "sub_1/3"
-    assert trial_lane_key("sub_1", 3) == "sub_1/3/test"
+    assert lane_part(None) is None
     assert lane_key("sub_1", 3, "order-1").startswith("sub_1/3/")
 
 
