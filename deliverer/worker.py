@@ -7,7 +7,7 @@ when there is something to write.
 
 States: *running*; *drained* (revoked: starts and commits nothing until `resume`); *in doubt* (the
 fate of a tick is unknown: starts nothing, PROTOCOL C4); *dead* (not ours any more: attempts cut,
-results dropped).
+results dropped, but for successes: it remembers those).
 """
 
 import asyncio

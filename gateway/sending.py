@@ -43,15 +43,13 @@ class Sending:
     ) -> Sequence[Published | NotPublished]:
         """Write events of one request; one answer for each, in order."""
         if self._tracing is None or not events:
-            return await self._write(events)
+            return await self._publisher.publish([self._topic.record_of(one) for one in events])
         span = begin_sending(self._tracing, request, events, topic=self._topic.name)
         error: str | None = "cancelled"
         try:
-            answers = await self._write(events)
+            records = [self._topic.record_of(one) for one in events]  # they carry the span now
+            answers = await self._publisher.publish(records)
             error = sending_error(answers)
         finally:
             span.end(error=error)
         return answers
-
-    async def _write(self, events: Sequence[Event]) -> Sequence[Published | NotPublished]:
-        return await self._publisher.publish([self._topic.record_of(one) for one in events])

@@ -2,6 +2,7 @@
 
 import base64
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 
 import jsonschema_rs
@@ -13,9 +14,10 @@ from chassis.egress import EgressPolicy
 from chassis.kafka import Record
 from deliverer.disabling import disabled
 from deliverer.endpoints import decode_entry
-from deliverer.policy.items import DeadLetter, Park, Parked
+from deliverer.policy.items import DeadLetter, Extent, Limits, Park, Parked
+from deliverer.policy.machine import Machine, StateRefused
 from deliverer.records import read_delivery, read_parked
-from deliverer.state import decode_failures, decode_state
+from deliverer.state import CommittedState, decode_failures, decode_state, recovered
 from fanout.dedupe import DedupeWindow
 from fanout.directory import Directory
 from fanout.index import interest_of
@@ -34,6 +36,7 @@ from schemas.lane_state import WINDOW_KEY
 from schemas.outcome import Outcome
 from schemas.quarantine import QuarantineRecord
 from schemas.registry import SealedFields, decode_sealed, decode_subscription
+from schemas.topics import TIERS, topic_name
 from tests.compat.freeze import Frozen, freeze, thaw
 from tests.compat.writers import (
     NOW_MS,
@@ -231,6 +234,7 @@ def _planner() -> Planner:
     return Planner(
         partition=0,
         partitions=1,
+        topic_of=partial(topic_name, "hooklane"),
         directory=directory,
         event_types=EventTypeCatalogue(),
         window=DedupeWindow(span_ms=1, events_max=10, bytes_max=1_000),
@@ -294,6 +298,53 @@ def test_kinds_and_state_of_a_later_minor_are_passed_over() -> None:
     assert decode_failures({**state, b"$later": b"{}"}).keys() == {SUBSCRIPTION}
     assert known[0] is not None
     assert WINDOW_KEY in state
+
+
+def test_a_value_that_is_not_known_is_set_aside_not_guessed() -> None:
+    """A delivery goes to the quarantine, of a subscription the last readable version stays."""
+    delivery = _of("deliveries")[0].record
+    envelope = orjson.loads(dict(delivery.headers)["delivery"]) | {"kind": "later"}
+    strange = delivery._replace(headers=[("delivery", orjson.dumps(envelope))])
+    subscription = _of("registry")[0].record
+    status = orjson.dumps(orjson.loads(subscription.value or b"") | {"status": "later"})
+
+    assert isinstance(_read("deliveries", strange), Violation)
+    with pytest.raises(ValueError, match="cannot be read"):
+        decode_row(subscription.key or b"", status)
+    with pytest.raises(ValueError, match="cannot be read"):
+        decode_entry(subscription.key or b"", status)
+
+
+def test_a_partition_that_used_a_later_delay_topic_is_not_taken_over() -> None:
+    """What waits there would be lost."""
+    (value,) = [one.record.value for one in _of("lanes") if one.record.key == WINDOW_KEY]
+    window = orjson.loads(value or b"")
+    window["tiers"].append(window["tiers"][-1])
+    extents = [Extent(0, 100)] * (1 + len(TIERS))
+    found, lanes = decode_state({WINDOW_KEY: orjson.dumps(window)})
+    state = CommittedState(
+        window=found,
+        lanes=lanes,
+        deliveries=extents[0],
+        tiers=tuple(extents[1:]),
+        has_group_offset=True,
+    )
+
+    with pytest.raises(StateRefused, match="delay topics"):
+        Machine(
+            partition_state=recovered(state),
+            subscriptions=NoSubscriptions(),
+            limits=Limits(),
+            tiers=tuple(tier.delay_ms for tier in TIERS),
+            jitter=lambda: 0.0,
+        )
+
+
+class NoSubscriptions:
+    """A registry that holds nothing."""
+
+    def policy(self, _subscription: str) -> None:
+        """Know none."""
 
 
 def test_every_topic_is_frozen_and_no_version_twice(tmp_path: Path) -> None:

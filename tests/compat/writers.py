@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import orjson
 
@@ -38,6 +39,7 @@ from schemas.event_types import EventTypeCatalogue, event_type_key
 from schemas.outcome import Outcome
 from schemas.quarantine import QuarantineReason
 from schemas.subscribers import subscriber_key
+from schemas.topics import topic_name
 
 NOW_MS = 1_780_000_000_000
 VAULT = Vault([("k1", b"k" * 32)])
@@ -71,15 +73,9 @@ def everything() -> dict[str, list[Record]]:
     registry = _registry()
     event = EventsTopic("hooklane.events", 1).record_of(_event())
     planner = _planner(registry[0])
-    deliveries = [
-        Record("hooklane.deliveries", 0, one.key, one.value, one.headers)
-        for one in planner.plan(arrived(event, offset=7), registry_offset=17).records
-    ]
+    deliveries = list(planner.plan(arrived(event, offset=7), registry_offset=17).records)
     junk = Record("hooklane.events", 0, b"acme", b"{}", [("ce_id", b"1")])
-    aside = [
-        Record("hooklane.quarantine", 0, one.key, one.value, one.headers)
-        for one in planner.plan(arrived(junk, offset=8), registry_offset=17).records
-    ]
+    aside = list(planner.plan(arrived(junk, offset=8), registry_offset=17).records)
     violation = Violation(QuarantineReason.BAD_JSON, "header delivery cannot be read")
     aside.append(quarantined(arrived(junk), violation, topics=NAMES))
     written = _tick(read_delivered(deliveries[0]))
@@ -156,6 +152,7 @@ def _planner(subscription: Record) -> Planner:
     return Planner(
         partition=0,
         partitions=1,
+        topic_of=partial(topic_name, "hooklane"),
         directory=directory,
         event_types=EventTypeCatalogue(),
         window=DedupeWindow(span_ms=10_000, events_max=100, bytes_max=1_000_000),
