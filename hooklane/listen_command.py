@@ -25,6 +25,7 @@ from hooklane.signature import SECRET_PREFIX, Rejected, secret_bytes
 
 SECRET_VARIABLE: Final = "WEBHOOK_SECRET"
 _SECRET_BYTES: Final = 32
+_SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
 _ACCEPTED: Final = range(200, 300)
 _HINT: Final = (
     "  hint: the gateway must be able to reach this machine. One of `hooklane dev` here does; for"
@@ -63,10 +64,22 @@ def run_listen(variables: Mapping[str, str], options: ListenOptions, form: Form)
 
 
 async def _until_told(variables: Mapping[str, str], options: ListenOptions, form: Form) -> int:
-    stop, loop = asyncio.Event(), asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, stop.set)
+    stop = asyncio.Event()
+    stop_at_signal(stop)
     return await listen(variables, options, form, stop=stop)
+
+
+def stop_at_signal(stop: asyncio.Event) -> None:
+    """Set the event at the first signal; the second one ends the process, whatever it waits for."""
+    loop = asyncio.get_running_loop()
+
+    def tell() -> None:
+        stop.set()
+        for number in _SIGNALS:
+            loop.remove_signal_handler(number)
+
+    for number in _SIGNALS:
+        loop.add_signal_handler(number, tell)
 
 
 async def listen(

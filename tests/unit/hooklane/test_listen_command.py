@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import signal
 import socket
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
@@ -14,7 +15,7 @@ import pytest
 from standardwebhooks import Webhook
 
 from hooklane.exits import FAILURE, INVALID, CommandFailed
-from hooklane.listen_command import ListenOptions, listen, parse_filter
+from hooklane.listen_command import ListenOptions, listen, parse_filter, stop_at_signal
 from hooklane.listening import MARK, Wish
 from tests.fakes.clock import ManualClock
 from tests.fakes.management_api import ManagementApi
@@ -160,6 +161,26 @@ async def test_a_taken_port_is_named(api: ManagementApi) -> None:
 
     assert caught.value.code == FAILURE
     assert api.asked == []
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+async def test_the_first_signal_ends_it_in_order_and_the_second_at_once(
+    number: signal.Signals,
+) -> None:
+    """A gateway that does not answer must not hold the terminal."""
+    before = {one: signal.getsignal(one) for one in (signal.SIGINT, signal.SIGTERM)}
+    stop = asyncio.Event()
+    try:
+        stop_at_signal(stop)
+        os.kill(os.getpid(), number)
+        async with asyncio.timeout(PATIENCE_S):
+            await stop.wait()
+
+        assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+        assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
+    finally:
+        for one, handler in before.items():
+            signal.signal(one, handler)
 
 
 @pytest.mark.parametrize("text", ["{", "[]", "7"])
