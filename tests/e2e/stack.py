@@ -14,6 +14,10 @@ from typing import Any
 
 import aiohttp
 
+from chassis import kafka, topics
+from chassis.settings import KafkaSettings
+from schemas.topics import plan
+
 SERVICES = ("gateway", "fanout", "deliverer")
 
 
@@ -89,6 +93,7 @@ class Stack:
     prefix: str
     folder: Path
     partitions: int = 4
+    replication_factor: int = 1
     extra: dict[str, str] = field(default_factory=dict)
     root_key: str = field(default_factory=lambda: secrets.token_urlsafe(32))
     gateway_port: int = field(default_factory=free_port)
@@ -106,7 +111,7 @@ class Stack:
             "HOOKLANE_KAFKA__BOOTSTRAP_SERVERS": self.bootstrap_servers,
             "HOOKLANE_TOPICS__PREFIX": self.prefix,
             "HOOKLANE_TOPICS__PARTITIONS": str(self.partitions),
-            "HOOKLANE_TOPICS__REPLICATION_FACTOR": "1",
+            "HOOKLANE_TOPICS__REPLICATION_FACTOR": str(self.replication_factor),
             "HOOKLANE_GATEWAY__HOST": "127.0.0.1",
             "HOOKLANE_GATEWAY__PORT": str(self.gateway_port),
             "HOOKLANE_ADMIN__HOST": "127.0.0.1",
@@ -122,9 +127,20 @@ class Stack:
         }
 
     async def topics(self) -> None:
-        """Create the topics with the product's own command."""
-        code, output = await self.command("topics", "apply", "--wait")
-        assert code == 0, output
+        """Create the topics as `hooklane topics apply` does, without a process for it."""
+        wanted = plan(self.prefix, self.partitions, self.replication_factor)
+        servers = tuple(self.bootstrap_servers.split(","))
+        client = kafka.admin(KafkaSettings(bootstrap_servers=servers), client_id="test")
+        await kafka.start(client)
+
+        async def are_there() -> bool:
+            return not await topics.inspect(client, wanted)
+
+        try:
+            await topics.create_missing(client, wanted)
+            await eventually(are_there, within_s=60, what="topics as planned")
+        finally:
+            await kafka.retire(client)
 
     async def command(self, *arguments: str, **environment: str) -> tuple[int, str]:
         """Run `hooklane …` to its end and give exit code and output."""

@@ -162,7 +162,7 @@ async def test_one_deliverer_killed_and_the_other_frozen(stack: Stack, receiver:
     done.set()
     await publishing
     await load.publish(40)
-    run = await load.settle(within_s=40)
+    run = await load.settle(within_s=90)
 
     load.judge(run, faults=fault.windows)
     assert frozen.process.returncode is None

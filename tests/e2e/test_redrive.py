@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from tests.e2e.order import read_dead
 from tests.e2e.receiver import Receiver
 from tests.e2e.stack import Stack, eventually
 
@@ -29,11 +30,11 @@ async def test_dead_letters_are_redriven_and_deliveries_replayed(
     sent = [(await stack.publish("acme", {"n": n}))["webhook_id"] for n in range(3)]
 
     async def are_dead() -> bool:
-        return len(await _letters(stack)) == 3
+        return len(await read_dead(stack)) == 3
 
-    await eventually(are_dead, within_s=60, what="three dead letters", every_s=1)
-    letters = await _letters(stack)
-    newest = letters[0]
+    await eventually(are_dead, within_s=60, what="three dead letters", every_s=0.5)
+    newest, *older = await _letters(stack)
+    assert len(older) == 2
     code, shown = await stack.command("dead-letters", "show", str(newest["place"]))
     assert code == 0, shown
     described = json.loads(shown)

@@ -1,7 +1,7 @@
 """Three brokers on one machine, each of which a test may kill, freeze and restart."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -19,11 +19,11 @@ START_S = 180.0
 class Cluster:
     """Replication 3 and two in-sync replicas, as `topics apply` asks for by default."""
 
-    def __init__(self, *, controllers: int) -> None:
-        """Let the first `controllers` nodes vote for the metadata."""
+    def __init__(self, *, controllers: int, extra: Mapping[str, str] | None = None) -> None:
+        """Let the first `controllers` nodes vote for the metadata; `extra` is for every node."""
         places = cluster_places(NODES, controllers=controllers)
         self.nodes = [
-            EmbeddedKafka(place=place, heap_mib=HEAP_MIB, start_timeout_s=START_S)
+            EmbeddedKafka(place=place, extra=extra, heap_mib=HEAP_MIB, start_timeout_s=START_S)
             for place in places
         ]
         self.bootstrap_servers = ",".join(f"127.0.0.1:{place.port}" for place in places)

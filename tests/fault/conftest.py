@@ -60,8 +60,7 @@ def _running(made: Cluster) -> Iterator[Cluster]:
 
 def replicated(cluster: Cluster, prefix: str, folder: Path) -> Stack:
     """Make a stack whose topics are on all nodes of a cluster."""
-    factor = {"HOOKLANE_TOPICS__REPLICATION_FACTOR": str(NODES)}
-    return Stack(cluster.bootstrap_servers, prefix, folder, extra=factor)
+    return Stack(cluster.bootstrap_servers, prefix, folder, replication_factor=NODES)
 
 
 @pytest.fixture

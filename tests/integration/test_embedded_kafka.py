@@ -109,26 +109,24 @@ async def test_a_kept_folder_is_opened_again(
     assert await read_all(address, prefix, 1) == [b"kept"]
 
 
-def test_a_paused_node_answers_again_after_resume(own_kafka: Callable[..., EmbeddedKafka]) -> None:
-    """A frozen broker accepts connections and answers nothing until it is resumed."""
+def test_a_paused_node_goes_on_and_ends_without_a_trace(
+    own_kafka: Callable[..., EmbeddedKafka],
+) -> None:
+    """Frozen it answers nothing, resumed it does; its end, also frozen, removes all there was."""
     node = own_kafka()
     host, port = node.bootstrap_servers.split(":")
+    pid, folder = node.pid, node.folder
 
     node.pause()
     frozen = probe(host, int(port), timeout_s=0.5)
     node.resume()
 
-    assert frozen is not None
-    assert probe(host, int(port), timeout_s=20) is None
-
-
-def test_close_leaves_no_process_and_no_folder(own_kafka: Callable[..., EmbeddedKafka]) -> None:
-    """A clean end removes the data, also of a paused node."""
-    node = own_kafka()
-    pid, folder = node.pid, node.folder
+    resumed = probe(host, int(port), timeout_s=20)
     node.pause()
-
     node.close()
+
+    assert frozen is not None
+    assert resumed is None
 
     assert pid is not None
     assert not is_alive(pid)
