@@ -1,5 +1,6 @@
 """Routes and middlewares."""
 
+import gc
 from collections.abc import AsyncIterator
 
 import orjson
@@ -85,6 +86,21 @@ async def test_other_methods_are_a_405_problem_with_allow(
 
     assert (response.status, problem["code"]) == (405, "method_not_allowed")
     assert response.headers["Allow"] == allow
+
+
+async def test_a_request_that_finds_nothing_is_freed_at_once(api: GatewayApi) -> None:
+    """With its whole head, and without the cyclic collector, which comes rarely here."""
+    gc.disable()
+    try:
+        for _ in range(5):
+            assert (await api.client.get("/nothing")).status == 404
+            assert (await api.client.put("/v1/events")).status == 405
+
+        alive = [one for one in gc.get_objects() if type(one) is web.Request]
+    finally:
+        gc.enable()
+
+    assert len(alive) <= 1, "the connection may still hold its last one"
 
 
 async def test_head_is_get_without_the_body(api: GatewayApi) -> None:
