@@ -3,7 +3,7 @@
 In this order, so that a key which is bound to a subscriber cannot learn what else there is.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 from aiohttp import hdrs, web
@@ -32,14 +32,28 @@ class Access:
     def admit(self, request: web.Request, scope: Scope, *, now_ms: int) -> Principal:
         """Give who asks, or raise RefusedError."""
         authorizations = request.headers.getall(hdrs.AUTHORIZATION, [])
+        judged = self.judge(authorizations, request.match_info, scope, now_ms=now_ms)
+        if isinstance(judged, Problem):
+            raise RefusedError(judged)
+        return judged
+
+    def judge(
+        self,
+        authorizations: Sequence[str],
+        place: Mapping[str, str],
+        scope: Scope,
+        *,
+        now_ms: int,
+    ) -> Principal | Problem:
+        """Give who sent these fields, if he may do at this place what the scope is for."""
         only = authorizations[0] if len(authorizations) == 1 else None
         principal = self._keyring.principal_of(only, now_ms=now_ms)
         if principal is None:
-            raise RefusedError(_UNAUTHORIZED)
-        if hidden := self._hidden(principal, request.match_info):
-            raise RefusedError(hidden)
+            return _UNAUTHORIZED
+        if hidden := self._hidden(principal, place):
+            return hidden
         if not principal.may(scope):
-            raise RefusedError(Problem(Code.FORBIDDEN, f"the key lacks the scope {scope}"))
+            return Problem(Code.FORBIDDEN, f"the key lacks the scope {scope}")
         return principal
 
     def _hidden(self, principal: Principal, place: Mapping[str, str]) -> Problem | None:

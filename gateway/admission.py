@@ -8,13 +8,12 @@ client sent; only envelopes are read.
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from typing import Final
 
 import msgspec
 
 from gateway.documents import JsonObject, JsonRefused, JsonValue, check_json, parse_object
-from gateway.native import NATIVE_FIELDS, NativeEvent, read_plain
+from gateway.native import NATIVE_FIELDS, NativeEvent, is_sound, read_plain
 from gateway.problems import Code, FieldError, Problem, invalid, pointer_of
 from schemas.cloudevents import (
     TRACE_NAMES,
@@ -33,6 +32,7 @@ from schemas.event import (
     Violation,
     check_event,
     check_subscriber,
+    is_ordinary,
 )
 from schemas.http_binding import event_from_http
 from schemas.ids import idempotent_event_id
@@ -59,14 +59,13 @@ _ENVELOPE_REASONS: Final = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Ambience:
+class Ambience(msgspec.Struct, frozen=True):
     """What surrounds a request: the time, its headers that count, a source of fresh ids."""
 
     now_ms: int
     fresh_event_id: Callable[[], str]
     idempotency_key: str | None = None
-    traces: Mapping[str, str] = field(default_factory=dict)
+    traces: Mapping[str, str] = msgspec.field(default_factory=dict)
     hops: int = 0
     data_bytes_max: int = DATA_BYTES_MAX
 
@@ -92,11 +91,18 @@ def parse_traces(headers: Mapping[str, str]) -> dict[str, str]:
 def admit_native(raw: bytes, ambience: Ambience, *, index: int | None = None) -> Event | Problem:
     """Judge an event in our own JSON shape; `index` is its place in a batch."""
     native = read_plain(raw)
-    if native is not None:
-        event = _assemble(native, ambience, index)
-        if isinstance(event, Event):
-            return _finish(event, ambience)
-    return _admit_closely(raw, ambience, index)
+    event = None if native is None else admit_plain(native, ambience, index)
+    return event or _admit_closely(raw, ambience, index)
+
+
+def admit_plain(native: NativeEvent, ambience: Ambience, index: int | None) -> Event | None:
+    """Judge an event as `admit_native` does; None = it needs a closer look at its bytes."""
+    data = bytes(native.data)
+    if data and not is_sound(data):
+        return None
+    event = _assemble(native, data, ambience, index)
+    finished = _finish(event, ambience) if isinstance(event, Event) else None
+    return finished if isinstance(finished, Event) else None
 
 
 def _admit_closely(raw: bytes, ambience: Ambience, index: int | None) -> Event | Problem:
@@ -110,11 +116,13 @@ def _admit_closely(raw: bytes, ambience: Ambience, index: int | None) -> Event |
     texts = {name: document.members.get(name) for name in _TEXT_FIELDS}
     present = {name: text for name, text in texts.items() if text is not None}
     native = msgspec.convert(present, NativeEvent)
-    native = msgspec.structs.replace(native, data=msgspec.Raw(document.raw.get("data", b"")))
-    return _finish(_assemble(native, ambience, index), ambience)
+    data = document.raw.get("data", b"")
+    return _finish(_assemble(native, data, ambience, index), ambience)
 
 
-def _assemble(native: NativeEvent, ambience: Ambience, index: int | None) -> Event | Violation:
+def _assemble(
+    native: NativeEvent, data: bytes, ambience: Ambience, index: int | None
+) -> Event | Violation:
     """Make the event that the fields describe, if it is one."""
     source = DEFAULT_SOURCE if native.source is None else native.source
     event_id = native.id
@@ -123,7 +131,6 @@ def _assemble(native: NativeEvent, ambience: Ambience, index: int | None) -> Eve
     extensions = dict(ambience.traces)
     if native.ordering_key is not None:
         extensions["orderingkey"] = native.ordering_key
-    data = bytes(native.data)
     has_data = data not in _NO_DATA
     event = Event(
         subscriber=native.subscriber,
@@ -136,6 +143,8 @@ def _assemble(native: NativeEvent, ambience: Ambience, index: int | None) -> Eve
         extensions=extensions,
         data=data if has_data else None,
     )
+    if is_ordinary(event, data_bytes_max=ambience.data_bytes_max):
+        return event
     return check_event(event, data_bytes_max=ambience.data_bytes_max) or event
 
 

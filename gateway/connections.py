@@ -268,25 +268,34 @@ class ProblemServer(web.Server):
     """Makes one such protocol per connection."""
 
     doorway: Doorway
+    make_protocol: "Callable[..., ProblemProtocol]"
 
     def __call__(self) -> Connection:  # type: ignore[override]  # the loop asks for a protocol only
         """Accept a connection."""
         return Connection(self.doorway, self._protocol)
 
     def _protocol(self) -> ProblemProtocol:
-        return ProblemProtocol(self, self.doorway, loop=self._loop, **self._kwargs)
+        return self.make_protocol(self, self.doorway, loop=self._loop, **self._kwargs)
 
 
 class ProblemRunner(web.AppRunner):
     """Serves an application through `ProblemServer`; aiohttp offers no setting for it."""
 
-    def __init__(self, app: web.Application, doorway: Doorway, **options: Any) -> None:
+    def __init__(
+        self,
+        app: web.Application,
+        doorway: Doorway,
+        make_protocol: Callable[..., ProblemProtocol] = ProblemProtocol,
+        **options: Any,
+    ) -> None:
         super().__init__(app, **options)
         self._doorway = doorway
+        self._make_protocol = make_protocol
 
     async def _make_server(self) -> web.Server:
         server = await super()._make_server()
         server.__class__ = ProblemServer
         assert isinstance(server, ProblemServer)
         server.doorway = self._doorway
+        server.make_protocol = self._make_protocol
         return server

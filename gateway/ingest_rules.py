@@ -4,8 +4,9 @@ The facts follow the registry's changes, so that an event costs one look per rul
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Literal
+
+import msgspec
 
 from gateway.auth import Principal
 from gateway.limits import exhausted
@@ -23,8 +24,7 @@ Mode = Literal["warn", "enforce"]
 UNKNOWN_SUBSCRIBER = Problem(Code.NOT_FOUND, "there is no such subscriber")
 
 
-@dataclass(frozen=True, slots=True)
-class Accepted:
+class Accepted(msgspec.Struct, frozen=True):
     """An event to write, and what its schema only warns of."""
 
     event: Event
@@ -83,10 +83,20 @@ class IngestRules:
                 return Problem(Code.SCHEMA_VIOLATION, detail, warnings)
         return self.spend(event.subscriber, principal, now_s) or Accepted(event, warnings)
 
+    def lets_pass(self, event: Event, principal: Principal, now_s: float) -> bool:
+        """Take a token if no rule has anything to say of an event; else count and take nothing."""
+        return (
+            principal.sees(event.subscriber)
+            and not self._facts.catalogue.violations(event)
+            and self.spend(event.subscriber, principal, now_s) is None
+        )
+
     def spend(self, subscriber: str, principal: Principal, now_s: float) -> Problem | None:
         """Take one event's worth of the quotas, or say when there is one again."""
         demands = self._demands(subscriber, principal)
-        wait_s = self._quotas.take(demands, now_s) if demands else 0.0
+        if not demands:
+            return None
+        wait_s = self._quotas.take(demands, now_s)
         return exhausted("more events than the quota allows", wait_s) if wait_s > 0 else None
 
     def headers(self, subscriber: str, principal: Principal, now_s: float) -> dict[str, str]:

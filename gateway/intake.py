@@ -42,6 +42,12 @@ class Intake:
         self.bytes_held += body_bytes
         return True
 
+    def has_room(self, body_bytes: int) -> bool:
+        """Tell whether `enter` would let a request in; counts nothing."""
+        return self.requests < self.requests_max and (
+            not self.bytes_held or self.bytes_held + body_bytes <= self.bytes_max
+        )
+
     def leave(self, body_bytes: int) -> None:
         """Give back what `enter` took."""
         self.requests -= 1

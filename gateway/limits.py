@@ -35,6 +35,8 @@ LIMITS: Final[tuple[LimitName, ...]] = (
 _KEY_WRITES: Final = Quota(100.0, 5_000)
 _SUBSCRIBER_WRITES: Final = Quota(20.0, 2_500)
 
+ENVELOPE_BYTES_MAX: Final = 64 * 1024
+
 
 def _ignore(name: LimitName) -> None:
     """Count nothing."""
@@ -60,3 +62,17 @@ class Limits:
         """Count that a bound was met, and give what ends the request; waiting does not help."""
         self.on_hit(name)
         return RefusedError(Problem(Code.QUOTA_EXCEEDED, detail, retry_after_s=None))
+
+
+@dataclass(frozen=True, slots=True)
+class EventLimits:
+    """The bounds of ingest; see `gateway.settings.HttpSettings`."""
+
+    event_bytes_max: int
+    body_bytes_max: int
+    body_timeout_s: float
+
+    @property
+    def document_bytes_max(self) -> int:
+        """Bytes of one event as a document: its data may be in base64, plus the envelope."""
+        return self.event_bytes_max * 4 // 3 + ENVELOPE_BYTES_MAX

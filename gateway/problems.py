@@ -103,7 +103,7 @@ class Problem:
     ends_delivery: bool = False
 
     @property
-    def status(self) -> int:
+    def status(self) -> HTTPStatus:
         """Give the HTTP status that belongs to the code."""
         return STATUS[self.code]
 

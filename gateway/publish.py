@@ -1,56 +1,43 @@
 """Append records to Kafka for many requests at once, and say honestly what became of each.
 
-Each partition has a line of waiting records. Whoever puts the first record into a line starts its
-batcher, which takes what is there (up to one batch), appends it, resolves the waiters and looks
-again; so batches grow with the load and nobody waits without it. One batch per partition is under
-way at a time, which keeps the order of requests.
+What waits stands in one line per partition (`gateway.lines`); a round takes a batch from each line
+and appends them all, so that they travel in one request per broker; when the next round goes is
+`gateway.pace`'s business. A partition has one batch under way at a time, which keeps the order of
+requests, and one that is slow to be answered holds up the others for the linger and no longer.
 
 A producer that failed once may fail for ever (an idempotent one cannot roll its sequence back), so
 any failure gives it up and a keeper task builds another, backing off while the brokers are away.
-Every record has a deadline of its own. What had not been handed to a producer by then was certainly
-not written (`unavailable`); what had been may have been (`unknown`).
+Every request has a deadline of its own. What had not been handed to a producer by then was
+certainly not written (`unavailable`); what had been may have been (`unknown`).
 The bound on memory is not here: `gateway.intake` holds the bytes of a request until its answer.
 """
 
 import asyncio
+from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Protocol
 
 from structlog.typing import FilteringBoundLogger
 
-from chassis.kafka import BATCH_BYTES, KafkaUnavailable, Record, record_bytes
-from gateway.problems import Code
+from chassis.kafka import BATCH_BYTES, KafkaUnavailable, Record
+from gateway.lines import Batch, Done, Line, NotPublished, Outcome, Published, Submission
+from gateway.pace import Pace
+
+__all__ = ["Appender", "BatchingPublisher", "NotPublished", "Outcome", "Published", "Publisher"]
 
 BACKOFF_MIN_S = 0.1
 BACKOFF_MAX_S = 2.0
 
 
-@dataclass(frozen=True, slots=True)
-class Published:
-    """The record is on all in-sync replicas at this place."""
-
-    partition: int
-    offset: int
-
-
-@dataclass(frozen=True, slots=True)
-class NotPublished:
-    """The record was not acknowledged in time."""
-
-    was_tried: bool
-
-    @property
-    def code(self) -> Code:
-        """`unknown` when it may have been written nevertheless."""
-        return Code.UNKNOWN if self.was_tried else Code.UNAVAILABLE
-
-
 class Publisher(Protocol):
     """What handlers need of this module."""
 
-    async def publish(self, records: Sequence[Record]) -> Sequence[Published | NotPublished]:
+    async def publish(self, records: Sequence[Record]) -> Sequence[Outcome]:
         """Append records, in order within a partition; all answers come within the deadline."""
+        ...
+
+    def submit(self, records: Sequence[Record], on_done: Done) -> None:
+        """Do the same without a task that waits: `on_done` gets the answers, once."""
         ...
 
 
@@ -73,68 +60,8 @@ class Appender(Protocol):
         ...
 
 
-Outcome = Published | NotPublished
-
-
-class _Waiter:
-    """One record of a request, until its outcome is known; the first outcome counts."""
-
-    __slots__ = ("is_tried", "outcome", "record", "request")
-
-    def __init__(self, record: Record, request: "_Request") -> None:
-        self.record = record
-        self.request = request
-        self.is_tried = False
-        self.outcome: Outcome | None = None
-
-    def resolve(self, outcome: Outcome) -> None:
-        if self.outcome is None:
-            self.outcome = outcome
-            self.request.left -= 1
-            if self.request.left == 0:
-                self.request.expire()
-
-
-class _Request:
-    """Counts down to the moment when all its records have an outcome."""
-
-    __slots__ = ("done", "left")
-
-    def __init__(self, left: int) -> None:
-        self.left = left
-        self.done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-
-    def expire(self) -> None:
-        """Wait no longer: all is known, or the deadline has passed."""
-        if not self.done.done():
-            self.done.set_result(None)
-
-
-class _Line:
-    """The records that wait for one partition, first come first served."""
-
-    __slots__ = ("task", "waiters")
-
-    def __init__(self) -> None:
-        self.waiters: dict[int, _Waiter] = {}
-        self.task: asyncio.Task[None] | None = None
-
-    def take(self, bytes_max: int) -> list[_Waiter]:
-        """Remove what fits into one batch; a record that is larger goes alone."""
-        taken: list[_Waiter] = []
-        size = 0
-        for waiter in self.waiters.values():
-            size += record_bytes(waiter.record)
-            if taken and size > bytes_max:
-                break
-            taken.append(waiter)
-        for waiter in taken:
-            del self.waiters[id(waiter)]
-        return taken
-
-
 class BatchingPublisher:
-    """Component: the lines, their batchers, and the producer of the moment."""
+    """Component: the lines, their rounds, and the producer of the moment."""
 
     def __init__(
         self,
@@ -142,17 +69,26 @@ class BatchingPublisher:
         *,
         deadline_s: float,
         log: FilteringBoundLogger,
+        linger_s: float,
         backoff_s: float = BACKOFF_MIN_S,
     ) -> None:
         self._make_appender = make_appender
         self._deadline_s = deadline_s
         self._backoff_s = backoff_s
         self._log = log
-        self._lines: dict[int, _Line] = {}
+        self._pace = Pace(linger_s)
+        self._lines: dict[int, Line] = {}
+        self._filled: dict[int, Line] = {}
+        self._is_behind = False
+        self._requests: deque[Submission] = deque()
+        self._turn: asyncio.Handle | None = None
+        self._timer: asyncio.TimerHandle | None = None
+        self._expiry: asyncio.TimerHandle | None = None
+        self._emptied: asyncio.Future[None] | None = None
         self._appender: Appender | None = None
-        self._is_available = asyncio.Event()
         self._is_wanted = asyncio.Event()
         self._keeper: asyncio.Task[None] | None = None
+        self._appends: set[asyncio.Task[None]] = set()
         self._endings: set[asyncio.Task[None]] = set()
         self._failure: asyncio.Future[BaseException] | None = None
 
@@ -169,25 +105,25 @@ class BatchingPublisher:
             self._keeper.add_done_callback(self._note_crash)
 
     async def drain(self, deadline_s: float) -> None:
-        """Wait until all lines are empty; their own deadlines end them in any case."""
-        tasks = [line.task for line in self._lines.values() if line.task is not None]
-        if tasks:
-            await asyncio.wait(tasks, timeout=deadline_s)
+        """Wait until all requests are answered; their own deadlines end them in any case."""
+        if self._requests:
+            self._emptied = asyncio.get_running_loop().create_future()
+            await asyncio.wait({self._emptied}, timeout=deadline_s)
 
     async def stop(self) -> None:
-        """End the batchers and the producer; what still waits is answered."""
+        """End the appends and the producer; what still waits is answered."""
         keeper, self._keeper = self._keeper, None
-        tasks = [line.task for line in self._lines.values() if line.task is not None]
-        tasks += [keeper] if keeper is not None else []
+        appender, self._appender = self._appender, None
+        tasks = [*self._appends, *([keeper] if keeper is not None else [])]
         for task in tasks:
             task.cancel()
         if tasks:
             await asyncio.wait(tasks)
-        for line in self._lines.values():
-            for waiter in line.waiters.values():
-                waiter.resolve(NotPublished(was_tried=False))
-            line.waiters.clear()
-        appender, self._appender = self._appender, None
+        self._expire(until=float("inf"))
+        for handle in (self._turn, self._timer, self._expiry):
+            if handle is not None:
+                handle.cancel()
+        self._turn = self._timer = self._expiry = None
         if appender is not None:
             await appender.retire()
         if self._endings:
@@ -203,65 +139,130 @@ class BatchingPublisher:
         """Append records, in order within a partition; all answers come within the deadline."""
         if not records:
             return []
-        request = _Request(len(records))
-        waiters = [_Waiter(record, request) for record in records]
-        for waiter in waiters:
-            self._enqueue(waiter)
-        timer = asyncio.get_running_loop().call_later(self._deadline_s, request.expire)
+        done: asyncio.Future[Sequence[Outcome]] = asyncio.get_running_loop().create_future()
+
+        def tell(outcomes: Sequence[Outcome]) -> None:
+            if not done.done():
+                done.set_result(outcomes)
+
+        submission = self._enter(records, tell)
         try:
-            await request.done
+            return await done
         finally:
-            timer.cancel()
-            for waiter in waiters:
-                if waiter.outcome is None:
-                    self._lines[waiter.record.partition].waiters.pop(id(waiter), None)
-        return [one.outcome or NotPublished(one.is_tried) for one in waiters]
+            self._leave(submission)
 
-    def _enqueue(self, waiter: _Waiter) -> None:
-        partition = waiter.record.partition
-        line = self._lines.get(partition)
-        if line is None:
-            line = self._lines[partition] = _Line()
-        line.waiters[id(waiter)] = waiter
-        if line.task is None:
-            line.task = asyncio.create_task(
-                self._work_off(line, partition), name=f"batcher-{partition}"
-            )
-            line.task.add_done_callback(self._note_crash)
+    def submit(self, records: Sequence[Record], on_done: Done) -> None:
+        """Do the same without a task that waits: `on_done` gets the answers, once."""
+        self._enter(records, on_done)
 
-    async def _work_off(self, line: _Line, partition: int) -> None:
-        try:
-            while line.waiters:
-                await self._is_available.wait()
-                appender = self._appender
-                batch = line.take(BATCH_BYTES)
-                if appender is not None and batch:
-                    await self._append(appender, batch, partition)
-        finally:
-            line.task = None
+    def _enter(self, records: Sequence[Record], on_done: Done) -> Submission:
+        """Put a request into the lines; what comes in this turn of the loop can go together."""
+        loop = asyncio.get_running_loop()
+        now_s = loop.time()
+        submission = Submission(records, now_s + self._deadline_s, on_done)
+        for part in submission.parts:
+            line = self._lines.get(part.partition)
+            if line is None:
+                line = self._lines[part.partition] = Line(part.partition)
+            line.parts.append(part)
+            self._filled[part.partition] = line
+        self._requests.append(submission)
+        if self._expiry is None:
+            self._expiry = loop.call_at(submission.deadline, self._expire_due)
+        self._pace.arrive(now_s)
+        self._consider_soon()
+        return submission
 
-    async def _append(self, appender: Appender, batch: list[_Waiter], partition: int) -> None:
-        for waiter in batch:
-            waiter.is_tried = True
+    def _consider_soon(self) -> None:
+        if self._turn is None:
+            self._turn = asyncio.get_running_loop().call_soon(self._consider)
+
+    def _consider(self) -> None:
+        """Begin a round, or come back when it is time."""
+        self._turn = None
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        if self._appender is None or not self._filled:
+            return
+        loop = asyncio.get_running_loop()
+        now_s, is_under_way = loop.time(), bool(self._appends)
+        wait_s = self._pace.wait_s(now_s, is_under_way=is_under_way)
+        if wait_s > 0 and (is_under_way or not self._is_behind):
+            self._timer = loop.call_later(wait_s, self._consider)
+            return
+        self._pace.begin(now_s)
+        self._begin_round(self._appender)
+
+    def _begin_round(self, appender: Appender) -> None:
+        """Take a batch from each line that may go, and append them beside one another."""
+        self._is_behind = False
+        for line in list(self._filled.values()):
+            if line.is_busy:
+                continue
+            batch = line.take(BATCH_BYTES)
+            if line.parts:
+                self._is_behind = True
+            else:
+                del self._filled[line.partition]
+            if batch.records:
+                line.is_busy = True
+                task = asyncio.create_task(self._append(appender, line, batch))
+                self._appends.add(task)
+                task.add_done_callback(self._note_crash)
+
+    async def _append(self, appender: Appender, line: Line, batch: Batch) -> None:
+        base_offset: int | None = None
         try:
             async with asyncio.timeout(self._deadline_s):
-                base_offset = await appender.append([waiter.record for waiter in batch])
+                base_offset = await appender.append(batch.records)
         except (KafkaUnavailable, TimeoutError) as error:
-            self._log.warning("gateway.produce_failed", partition=partition, error=repr(error))
+            self._log.warning("gateway.produce_failed", partition=line.partition, error=repr(error))
             self._give_up(appender)
-        else:
-            for index, waiter in enumerate(batch):
-                waiter.resolve(Published(partition, base_offset + index))
         finally:
-            for waiter in batch:  # those of a batch that failed or was cut off by a stop
-                waiter.resolve(NotPublished(was_tried=True))
+            line.is_busy = False
+            batch.settle(base_offset)  # a batch that failed or was cut off by a stop has none
+            self._forget_answered()
+            self._appends.discard(asyncio.current_task())
+            if not self._appends:
+                self._pace.end(asyncio.get_running_loop().time())
+            self._consider_soon()
+
+    def _expire_due(self) -> None:
+        """End the requests whose time is over, and come back for the next."""
+        loop = asyncio.get_running_loop()
+        self._expire(until=loop.time())
+        self._expiry = None
+        if self._requests:
+            self._expiry = loop.call_at(self._requests[0].deadline, self._expire_due)
+
+    def _expire(self, *, until: float) -> None:
+        requests = self._requests
+        while requests and (requests[0].is_over or requests[0].deadline <= until):
+            self._leave(requests.popleft())
+        self._forget_answered()
+
+    def _leave(self, submission: Submission) -> None:
+        """End a request; what stands before the next one in the lines goes with it."""
+        submission.expire()
+        for part in submission.parts:
+            line = self._lines[part.partition]
+            line.prune()
+            if not line.parts:
+                self._filled.pop(part.partition, None)
+
+    def _forget_answered(self) -> None:
+        requests = self._requests
+        while requests and requests[0].is_over:
+            requests.popleft()
+        if not requests and self._emptied is not None and not self._emptied.done():
+            self._emptied.set_result(None)
 
     def _give_up(self, appender: Appender) -> None:
         """Retire a producer once, beside whatever comes after it."""
         if self._appender is not appender:
             return
         self._appender = None
-        self._is_available.clear()
         self._is_wanted.set()
         ending = asyncio.create_task(appender.retire(), name="retire-producer")
         self._endings.add(ending)
@@ -271,7 +272,7 @@ class BatchingPublisher:
         while True:
             self._is_wanted.clear()
             self._appender = await self._started_appender()
-            self._is_available.set()
+            self._consider_soon()
             await self._is_wanted.wait()
 
     async def _started_appender(self) -> Appender:

@@ -86,19 +86,20 @@ _NO_CONTENT: Final = Answer(HTTPStatus.NO_CONTENT)
 _ACCEPTED: Final = HTTPStatus.ACCEPTED
 _MISMATCH: Final = Code.VERSION_MISMATCH
 
+SEND_EVENT: Final = Route(
+    method="POST",
+    path="/v1/events",
+    operation="sendEvent",
+    group="events",
+    summary="Send one event, or a CloudEvents batch",
+    scope="events:write",
+    request=_EVENT,
+    headers=("Idempotency-Key",),
+    answers=(Answer(_ACCEPTED, "SentOrBatch"),),
+    problems=_INGEST_PROBLEMS,
+)
 _EVENTS: Final = (
-    Route(
-        method="POST",
-        path="/v1/events",
-        operation="sendEvent",
-        group="events",
-        summary="Send one event, or a CloudEvents batch",
-        scope="events:write",
-        request=_EVENT,
-        headers=("Idempotency-Key",),
-        answers=(Answer(_ACCEPTED, "SentOrBatch"),),
-        problems=_INGEST_PROBLEMS,
-    ),
+    SEND_EVENT,
     Route(
         method="POST",
         path="/v1/events/batch",

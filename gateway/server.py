@@ -1,12 +1,15 @@
 """The HTTP listener: aiohttp's server with our bounds and our answer to malformed HTTP."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import Final
 
 from aiohttp import web
 
 from chassis.refusal import StartRefused
-from gateway.connections import Doorway, ProblemRunner
+from gateway.connections import Doorway, ProblemProtocol, ProblemRunner
+from gateway.express import Express
+from gateway.express_protocol import ExpressProtocol
 
 _LINGERING_S: Final = 2.0
 _STOP_S: Final = 1.0
@@ -25,12 +28,17 @@ class HttpServer:
         keepalive_s: float,
         connections_max: int,
         on_full: Callable[[], None],
+        express: Express | None = None,
     ) -> None:
+        """Requests go to `app`, but for those that `express` takes."""
         self._app = app
         self._host = host
         self._port = port
         self._keepalive_s = keepalive_s
         self._doorway = Doorway(connections_max, on_full=on_full)
+        self._make_protocol = (
+            ProblemProtocol if express is None else partial(ExpressProtocol, express=express)
+        )
         self._runner: web.AppRunner | None = None
 
     @property
@@ -53,6 +61,7 @@ class HttpServer:
         self._runner = ProblemRunner(
             self._app,
             self._doorway,
+            self._make_protocol,
             access_log=None,
             auto_decompress=False,
             keepalive_timeout=self._keepalive_s,

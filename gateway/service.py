@@ -5,7 +5,6 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
 import uuid_utils
-from aiohttp import web
 from prometheus_client import CollectorRegistry
 from structlog.typing import FilteringBoundLogger
 
@@ -25,11 +24,10 @@ from gateway.app import make_app
 from gateway.appender import KafkaAppender
 from gateway.connections import RESERVED, fit
 from gateway.following import Followers
-from gateway.handlers.events import EventLimits
 from gateway.ingest_rules import IngestFacts
 from gateway.intake import Intake
 from gateway.kafka_registry import KafkaRegistry, KafkaShelf, RegistryTopic
-from gateway.limits import Limits
+from gateway.limits import EventLimits, Limits
 from gateway.metrics import GatewayMetrics
 from gateway.publish import BatchingPublisher
 from gateway.quotas import Quota
@@ -41,7 +39,15 @@ from gateway.server import HttpServer
 from gateway.settings import GatewaySettings, HttpSettings
 from gateway.subscriptions import Rules
 from gateway.tombstones import Schedule, Tombstones
-from gateway.wiring import Bounds, Ports, access_of, handlers_of, write_limit_of
+from gateway.wiring import (
+    Bounds,
+    Ports,
+    access_of,
+    express_of,
+    handlers_of,
+    rules_of,
+    write_limit_of,
+)
 from schemas.api_keys import KEYS_SUBSCRIBER, ApiKeyRecord
 from schemas.event_types import EVENT_TYPES_SUBSCRIBER, EventTypeRecord
 from schemas.ids import IdPrefix, id_of
@@ -82,15 +88,7 @@ def build(settings: GatewaySettings) -> Sequence[Component]:
         tracing=_tracing(settings, instruments, log),
     )
     bounds = _bounds(settings, metrics)
-    app = make_app(
-        handlers_of(ports, bounds, metrics),
-        access=access_of(ports, settings.auth.root_key.get_secret_value()),
-        write_limit=write_limit_of(ports),
-        metrics=metrics,
-        clock=clock,
-        log=log,
-        tracing=ports.tracing,
-    )
+    server = _server(settings, ports, bounds, metrics)
     gate = Preconditions(
         settings.kafka,
         _plans(settings),
@@ -101,7 +99,6 @@ def build(settings: GatewaySettings) -> Sequence[Component]:
     )
     admin = _admin(settings, instruments, table, publisher)
     admin.add_checks(gate.checks())
-    server = _server(settings.gateway, app, metrics)
     admin.add_debug(_descriptions(bounds.intake, table, publisher, server))
     return [
         admin,
@@ -132,6 +129,7 @@ def _publisher(settings: GatewaySettings, log: FilteringBoundLogger) -> Batching
             settings.kafka, client_id=_CLIENT_ID, start_timeout_s=_PRODUCER_START_S
         ),
         deadline_s=settings.gateway.produce_deadline_s,
+        linger_s=settings.gateway.linger_s,
         log=log,
     )
 
@@ -215,7 +213,34 @@ def _bounds(settings: GatewaySettings, metrics: GatewayMetrics) -> Bounds:
     )
 
 
-def _server(http: HttpSettings, app: web.Application, metrics: GatewayMetrics) -> HttpServer:
+def _server(
+    settings: GatewaySettings, ports: Ports, bounds: Bounds, metrics: GatewayMetrics
+) -> HttpServer:
+    """Lay out the API, with the short way of plain events beside it."""
+    http = settings.gateway
+    rules = rules_of(ports, metrics)
+    access = access_of(ports, settings.auth.root_key.get_secret_value())
+    app = make_app(
+        handlers_of(ports, bounds, metrics, rules),
+        access=access,
+        write_limit=write_limit_of(ports),
+        metrics=metrics,
+        clock=ports.clock,
+        log=logs.get(NAME),
+        tracing=ports.tracing,
+    )
+    return HttpServer(
+        app,
+        host=http.host,
+        port=http.port,
+        keepalive_s=http.keepalive_s,
+        connections_max=_connections_max(http),
+        on_full=metrics.limit_hits["connections"].inc,
+        express=express_of(ports, bounds, metrics, rules=rules, access=access),
+    )
+
+
+def _connections_max(http: HttpSettings) -> int:
     """Take as many files as the connections need; take fewer connections if there are too few."""
     limit = raise_limit(http.max_connections + RESERVED)
     connections_max = fit(limit, wanted=http.max_connections)
@@ -226,14 +251,7 @@ def _server(http: HttpSettings, app: web.Application, metrics: GatewayMetrics) -
             wanted_connections=http.max_connections,
             max_connections=connections_max,
         )
-    return HttpServer(
-        app,
-        host=http.host,
-        port=http.port,
-        keepalive_s=http.keepalive_s,
-        connections_max=connections_max,
-        on_full=metrics.limit_hits["connections"].inc,
-    )
+    return connections_max
 
 
 def _descriptions(

@@ -44,6 +44,13 @@ class HttpSettings(Section):
     keepalive_s: float = Field(
         default=15.0, gt=0, le=300, description="Seconds an idle connection is kept open."
     )
+    linger_s: float = Field(
+        default=0.005,
+        ge=0,
+        le=0.1,
+        description="Seconds an event may wait for others to be written with it; one that comes "
+        "alone does not wait.",
+    )
     produce_deadline_s: float = Field(
         default=4.5,
         gt=0,

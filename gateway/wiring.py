@@ -8,16 +8,17 @@ from chassis.tracing import Tracing
 from gateway.access import Access
 from gateway.app import Handler
 from gateway.auth import Keyring
+from gateway.express import Express
 from gateway.handlers.documents import DocumentHandlers
 from gateway.handlers.event_types import EventTypeHandlers
-from gateway.handlers.events import EventHandlers, EventLimits
+from gateway.handlers.events import EventHandlers
 from gateway.handlers.keys import KeyHandlers
 from gateway.handlers.subscribers import SubscriberHandlers
 from gateway.handlers.subscriptions import SubscriptionHandlers
 from gateway.handlers.trials import TrialHandlers
 from gateway.ingest_rules import IngestFacts, IngestRules
 from gateway.intake import Intake
-from gateway.limits import Limits
+from gateway.limits import EventLimits, Limits
 from gateway.metrics import GatewayMetrics
 from gateway.publish import Publisher
 from gateway.quotas import Quotas
@@ -71,11 +72,35 @@ def write_limit_of(ports: Ports) -> WriteLimit:
     return WriteLimit(_quotas(ports), ports.limits)
 
 
-def handlers_of(ports: Ports, bounds: Bounds, metrics: GatewayMetrics) -> Mapping[str, Handler]:
-    """Make every handler, by the operation of the route table that it serves."""
-    rules = IngestRules(
+def rules_of(ports: Ports, metrics: GatewayMetrics) -> IngestRules:
+    """Make the rules, which all ways into the log share, for they hold the quotas."""
+    return IngestRules(
         ports.facts, _quotas(ports), on_violation=lambda mode: metrics.schema_violations[mode].inc()
     )
+
+
+def express_of(
+    ports: Ports, bounds: Bounds, metrics: GatewayMetrics, *, rules: IngestRules, access: Access
+) -> Express | None:
+    """Make the short way of plain events; under tracing there is none, as it makes no spans."""
+    if ports.tracing is not None:
+        return None
+    return Express(
+        access=access,
+        rules=rules,
+        intake=bounds.intake,
+        sending=Sending(ports.publisher, bounds.topic),
+        metrics=metrics,
+        clock=ports.clock,
+        fresh_event_id=lambda: ports.fresh_id("evt"),
+        limits=bounds.limits,
+    )
+
+
+def handlers_of(
+    ports: Ports, bounds: Bounds, metrics: GatewayMetrics, rules: IngestRules
+) -> Mapping[str, Handler]:
+    """Make every handler, by the operation of the route table that it serves."""
     bodies = BodyReader(bounds.intake, timeout_s=bounds.limits.body_timeout_s)
     sending = Sending(ports.publisher, bounds.topic, tracing=ports.tracing)
     return {

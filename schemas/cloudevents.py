@@ -26,6 +26,7 @@ TARGET_HEADER = "hooklane_target"
 KIND_HEADER = "hooklane_kind"
 HOPS_HEADER = "hooklane_hops"
 SPECVERSION = "1.0"
+_SPECVERSION_HEADER = ("ce_specversion", SPECVERSION.encode())
 TRACE_NAMES = ("traceparent", "tracestate")
 _PLAIN_NAMES = frozenset({"content-type", *TRACE_NAMES})
 
@@ -124,19 +125,19 @@ def encode_event(event: Event) -> tuple[bytes | None, list[tuple[str, bytes]]]:
 def attribute_headers(event: Event) -> list[tuple[str, bytes]]:
     """Return the headers that carry an event's attributes through every topic."""
     headers = [
-        ("ce_specversion", SPECVERSION.encode()),
+        _SPECVERSION_HEADER,
         ("ce_id", event.id.encode()),
         ("ce_source", event.source.encode()),
         ("ce_type", event.type.encode()),
     ]
-    for name, value in (
-        ("ce_time", event.time),
-        ("ce_subject", event.subject),
-        ("ce_dataschema", event.dataschema),
-        ("content-type", event.datacontenttype),
-    ):
-        if value is not None:
-            headers.append((name, value.encode()))
+    if event.time is not None:
+        headers.append(("ce_time", event.time.encode()))
+    if event.subject is not None:
+        headers.append(("ce_subject", event.subject.encode()))
+    if event.dataschema is not None:
+        headers.append(("ce_dataschema", event.dataschema.encode()))
+    if event.datacontenttype is not None:
+        headers.append(("content-type", event.datacontenttype.encode()))
     for name, value in event.extensions.items():
         headers.append((name if name in TRACE_NAMES else _PREFIX + name, value.encode()))
     if event.hops:

@@ -22,6 +22,9 @@ EXTENSION_NAME_CHARS_MAX = 64
 EXTENSION_CHARS_MAX = 8_192
 ATTRIBUTE_BYTES_MAX = 32_768
 
+_REMEMBERED_MAX = 4_096
+_REMEMBERED_CHARS_MAX = 1_024
+
 _SUBSCRIBER = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:-]{0,127}", re.ASCII)
 _VISIBLE = re.compile(r"[\x21-\x7e]+")
 _FORBIDDEN = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff\ufdd0-\ufdef\ufffe\uffff]")
@@ -108,6 +111,45 @@ def check_event(event: Event, *, data_bytes_max: int = DATA_BYTES_MAX) -> Violat
         detail = f"the attributes together are above {ATTRIBUTE_BYTES_MAX} bytes"
         return Violation(QuarantineReason.TOO_LARGE, detail)
     return None
+
+
+def is_ordinary(event: Event, *, data_bytes_max: int = DATA_BYTES_MAX) -> bool:
+    """Ask whether `check_event` has surely nothing to say; False = ask it.
+
+    Most events have nothing but an id, a source, a type and data, and share the latter two.
+    """
+    media_type = event.datacontenttype
+    return (
+        event.time is None
+        and event.subject is None
+        and event.dataschema is None
+        and event.target is None
+        and event.kind is None
+        and not event.extensions
+        and (event.data is None or len(event.data) <= data_bytes_max)
+        and 1 <= len(event.id) <= ID_CHARS_MAX
+        and _VISIBLE.fullmatch(event.id) is not None
+        and len(event.source) + len(event.type) + len(event.subscriber) <= _REMEMBERED_CHARS_MAX
+        and (media_type is None or len(media_type) <= CONTENT_TYPE_CHARS_MAX)
+        and _is_subscriber(event.subscriber)
+        and _is_kind(event.source, event.type, media_type)
+    )
+
+
+@functools.lru_cache(maxsize=_REMEMBERED_MAX)
+def _is_subscriber(name: str) -> bool:
+    return check_subscriber(name) is None
+
+
+@functools.lru_cache(maxsize=_REMEMBERED_MAX)
+def _is_kind(source: str, event_type: str, media_type: str | None) -> bool:
+    return (
+        len(source) <= SOURCE_CHARS_MAX
+        and len(event_type) <= TYPE_CHARS_MAX
+        and _VISIBLE.fullmatch(source) is not None
+        and _VISIBLE.fullmatch(event_type) is not None
+        and (media_type is None or _is_media_type(media_type))
+    )
 
 
 def _check_required(event: Event) -> str | None:

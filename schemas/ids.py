@@ -70,6 +70,17 @@ def id_of(prefix: IdPrefix, uuid7: bytes) -> str:
     return f"{prefix}_{crockford(uuid7)}"
 
 
+def siblings_of(first: str, count: int) -> list[str]:
+    """Write so many ids that differ in the last ten bits, of which only `first` was drawn.
+
+    They sort in their order and, as all the rest of `first` was drawn, nobody else has them.
+    """
+    if count > len(_PAIRS):
+        raise ValueError(f"at most {len(_PAIRS)} ids at once")
+    stem = first[:-2]
+    return [stem + pair for pair in _PAIRS[:count]]
+
+
 def _digest(*fields: str) -> bytes:
     """Hash length-prefixed fields, so that no two lists of fields share their bytes."""
     return _hashed(fields).digest()

@@ -2,10 +2,10 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Final
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Final, TypeVar
 
+import msgspec
 from aiohttp import web
 
 from chassis.clock import Clock
@@ -14,53 +14,43 @@ from gateway.admission import (
     Ambience,
     admit_binary,
     admit_native,
+    admit_plain,
     admit_structured,
     parse_idempotency_key,
+)
+from gateway.answers import (
+    ALWAYS,
+    Answer,
+    ItemOutcome,
+    batch_answer,
+    place_or_problem,
+    single_answer,
 )
 from gateway.documents import JsonRefused, split_array
 from gateway.hops import HOPS_HEADER, parse_hops
 from gateway.ingest_rules import Accepted, IngestRules
 from gateway.intake import Intake, Place
+from gateway.limits import EventLimits
 from gateway.metrics import GatewayMetrics
+from gateway.native import read_plain_batch
 from gateway.problems import Code, Problem, RefusedError
-from gateway.publish import NotPublished, Published
 from gateway.reading import header_of, hold_place, media_type_of, read_body, unsupported
-from gateway.responses import json_response, problem_response
 from gateway.sending import Sending
 from gateway.tracing import traces_of
 from schemas.cloudevents import STRUCTURED_PREFIX
 from schemas.event import Event
-from schemas.ids import webhook_id
+from schemas.ids import siblings_of
 
 BATCH_ITEMS_MAX: Final = 1_000
 
 _NATIVE: Final = "application/json"
 _STRUCTURED: Final = "application/cloudevents+json"
 _CLOUDEVENTS_BATCH: Final = "application/cloudevents-batch+json"
-_ENVELOPE_BYTES_MAX: Final = 64 * 1024
 _ITEMS_PER_TURN: Final = 32
-_RETRIABLE: Final = frozenset({Code.UNAVAILABLE, Code.UNKNOWN, Code.QUOTA_EXCEEDED})
-_PROBLEM_DETAILS: Final = {
-    Code.UNAVAILABLE: "Kafka does not take events now; nothing was written",
-    Code.UNKNOWN: "Kafka did not acknowledge in time: send the event again with the same id",
-}
 
-
-@dataclass(frozen=True, slots=True)
-class EventLimits:
-    """The bounds of ingest; see `gateway.settings.HttpSettings`."""
-
-    event_bytes_max: int
-    body_bytes_max: int
-    body_timeout_s: float
-
-    @property
-    def document_bytes_max(self) -> int:
-        """Bytes of one event as a document: its data may be in base64, plus the envelope."""
-        return self.event_bytes_max * 4 // 3 + _ENVELOPE_BYTES_MAX
-
-
-Outcome = tuple[Accepted | None, Published | Problem]
+T = TypeVar("T")
+R = TypeVar("R")
+Admitted = Sequence[Event | Problem]
 
 
 class EventHandlers:
@@ -89,7 +79,7 @@ class EventHandlers:
         """Take one event in any form, or a CloudEvents batch."""
         media_type = media_type_of(request)
         if media_type == _CLOUDEVENTS_BATCH:
-            return await self._take_batch(request, admit_structured_item)
+            return await self._take_batch(request, _admit_structured_batch)
         is_binary = not media_type.startswith(STRUCTURED_PREFIX) and any(
             name.lower().startswith("ce-") for name in request.headers
         )
@@ -106,35 +96,31 @@ class EventHandlers:
             else:
                 admitted = admit_native(body, ambience)
             (outcome,) = await self._publish(request, [admitted])
-        return _single_answer(outcome, self._quota_headers(request, [admitted]))
+        return _respond(single_answer(*outcome, self._quota_headers(request, [admitted])))
 
     async def post_batch(self, request: web.Request) -> web.Response:
         """Take a JSON array of events in the native shape."""
         media_type = media_type_of(request)
         if media_type == _CLOUDEVENTS_BATCH:
-            return await self._take_batch(request, admit_structured_item)
+            return await self._take_batch(request, _admit_structured_batch)
         if media_type != _NATIVE:
             raise RefusedError(unsupported(frozenset({_NATIVE, _CLOUDEVENTS_BATCH})))
-        return await self._take_batch(request, admit_native_item)
+        return await self._take_batch(request, _admit_native_batch)
 
     async def _take_batch(
-        self, request: web.Request, admit: Callable[[bytes, Ambience, int], Event | Problem]
+        self, request: web.Request, admit: Callable[[bytes, Ambience], Awaitable[Admitted]]
     ) -> web.Response:
         ambience = self._ambience(request)
         bound = self._limits.body_bytes_max
         with self._place(request, bound):
-            items = _split(await self._read(request, bound))
-            admitted = []
-            for index, item in enumerate(items):
-                admitted.append(admit(item, ambience, index))
-                if index % _ITEMS_PER_TURN == _ITEMS_PER_TURN - 1:
-                    await asyncio.sleep(0)
+            body = await self._read(request, bound)
+            admitted = await admit(body, ambience)
             outcomes = await self._publish(request, admitted)
-        return _batch_answer(outcomes, self._quota_headers(request, admitted))
+        return _respond(batch_answer(outcomes, self._quota_headers(request, admitted)))
 
     async def _publish(
         self, request: web.Request, admitted: Sequence[Event | Problem]
-    ) -> list[Outcome]:
+    ) -> list[ItemOutcome]:
         """Publish what was admitted and keeps the rules, in its order; count every item once."""
         now_s, principal = self._clock.monotonic(), request[PRINCIPAL]
         judged = [
@@ -144,7 +130,7 @@ class EventHandlers:
         events = [one.event for one in judged if isinstance(one, Accepted)]
         published = await self._sending.send(request, events)
         answers = iter(published)
-        outcomes: list[Outcome] = []
+        outcomes: list[ItemOutcome] = []
         codes: Counter[Code | None] = Counter()
         for one in judged:
             if isinstance(one, Problem):
@@ -202,14 +188,34 @@ class EventHandlers:
         )
 
 
-def admit_native_item(raw: bytes, ambience: Ambience, index: int) -> Event | Problem:
-    """Judge one item of `POST /v1/events/batch`."""
-    return admit_native(raw, ambience, index=index)
+async def _admit_native_batch(body: bytes, ambience: Ambience) -> Admitted:
+    """Judge an array of events in the native shape; most are plain, all of them."""
+    natives = read_plain_batch(body)
+    if natives is not None and 1 <= len(natives) <= BATCH_ITEMS_MAX:
+        ids = siblings_of(ambience.fresh_event_id(), len(natives))
+        plain = msgspec.structs.replace(ambience, fresh_event_id=iter(ids).__next__)
+        events = await _in_turns(natives, lambda one, index: admit_plain(one, plain, index))
+        good = [one for one in events if one is not None]
+        if len(good) == len(natives):
+            return good
+    return await _in_turns(
+        _split(body), lambda item, index: admit_native(item, ambience, index=index)
+    )
 
 
-def admit_structured_item(raw: bytes, ambience: Ambience, _index: int) -> Event | Problem:
-    """Judge one item of a CloudEvents batch, which always has its own id."""
-    return admit_structured(raw, ambience)
+async def _admit_structured_batch(body: bytes, ambience: Ambience) -> Admitted:
+    """Judge a CloudEvents batch, of which each item has its own id."""
+    return await _in_turns(_split(body), lambda item, _: admit_structured(item, ambience))
+
+
+async def _in_turns(items: Sequence[T], judge: Callable[[T, int], R]) -> list[R]:
+    """Judge all items, and let others work in between."""
+    judged = []
+    for index, item in enumerate(items):
+        judged.append(judge(item, index))
+        if index % _ITEMS_PER_TURN == _ITEMS_PER_TURN - 1:
+            await asyncio.sleep(0)
+    return judged
 
 
 def _split(body: bytes) -> list[bytes]:
@@ -223,64 +229,10 @@ def _split(body: bytes) -> list[bytes]:
     return items
 
 
-def place_or_problem(answer: Published | NotPublished) -> Published | Problem:
-    """Give where a record lies, or why that is not known."""
-    if isinstance(answer, Published):
-        return answer
-    return Problem(answer.code, _PROBLEM_DETAILS[answer.code])
-
-
-def _ids_of(accepted: Accepted | None) -> dict[str, object]:
-    if accepted is None:
-        return {}
-    event = accepted.event
-    identity = webhook_id(event.subscriber, event.source, event.id)
-    return {"id": event.id, "webhook_id": identity}
-
-
-def _warnings_of(accepted: Accepted) -> dict[str, object]:
-    if not accepted.warnings:
-        return {}
-    return {"warnings": [{"pointer": w.pointer, "detail": w.detail} for w in accepted.warnings]}
-
-
-def _single_answer(outcome: Outcome, headers: Mapping[str, str]) -> web.Response:
-    accepted, result = outcome
-    if isinstance(result, Problem) or accepted is None:
-        problem = result if isinstance(result, Problem) else Problem(Code.INTERNAL, "no event")
-        return problem_response(problem, extra=_ids_of(accepted), headers=headers)
-    answer = _ids_of(accepted) | {
-        "subscriber": accepted.event.subscriber,
-        "partition": result.partition,
-        "offset": result.offset,
-        **_warnings_of(accepted),
-    }
-    return json_response(answer, status=web.HTTPAccepted.status_code, headers=headers)
-
-
-def _batch_answer(outcomes: Sequence[Outcome], headers: Mapping[str, str]) -> web.Response:
-    """Answer 202 when one was accepted; else 503 or 429 when trying again may help, else 422."""
-    items = [_item_of(index, outcome) for index, outcome in enumerate(outcomes)]
-    problems = [result for _, result in outcomes if isinstance(result, Problem)]
-    if len(problems) < len(outcomes):
-        return json_response({"items": items}, status=web.HTTPAccepted.status_code, headers=headers)
-    retriable = next((one for one in problems if one.code in _RETRIABLE), None)
-    problem = retriable or Problem(Code.VALIDATION_FAILED, "no item of the batch was accepted")
-    return problem_response(problem, extra={"items": items}, headers=headers)
-
-
-def _item_of(index: int, outcome: Outcome) -> Mapping[str, object]:
-    accepted, result = outcome
-    if isinstance(result, Problem) or accepted is None:
-        problem = result if isinstance(result, Problem) else Problem(Code.INTERNAL, "no event")
-        refusal = {"status": int(problem.status), "code": str(problem.code)}
-        return {"index": index, **refusal, "detail": problem.detail, **_ids_of(accepted)}
-    place = {"partition": result.partition, "offset": result.offset}
-    status = web.HTTPAccepted.status_code
-    return {
-        "index": index,
-        "status": status,
-        **_ids_of(accepted),
-        **place,
-        **_warnings_of(accepted),
-    }
+def _respond(answer: Answer) -> web.Response:
+    return web.Response(
+        body=answer.body,
+        status=answer.status,
+        content_type=answer.content_type,
+        headers={**ALWAYS, **answer.headers},
+    )

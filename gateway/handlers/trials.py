@@ -9,8 +9,8 @@ from aiohttp import web
 from chassis.clock import Clock
 from gateway.access import FOREIGN_SUBSCRIBER, PRINCIPAL
 from gateway.admission import DEFAULT_SOURCE, Ambience, admit_native
+from gateway.answers import place_or_problem
 from gateway.bodies import FilterTestBody, filter_errors, parse_body
-from gateway.handlers.events import place_or_problem
 from gateway.handlers.finding import find_subscription
 from gateway.ingest_rules import IngestRules
 from gateway.problems import Code, FieldError, Problem, RefusedError, invalid

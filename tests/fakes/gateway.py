@@ -10,6 +10,7 @@ from chassis.kafka import KafkaUnavailable, Record
 from chassis.vault import Vault
 from gateway.ingest_rules import IngestFacts
 from gateway.kafka_registry import encode_change, encode_removal, unseal
+from gateway.lines import Done
 from gateway.publish import NotPublished, Published
 from gateway.registry import AnyRecord, R, Removal, Stored
 from gateway.registry_rows import RegistryIndex, decode_row
@@ -21,15 +22,36 @@ VAULT = Vault([("k1", b"k" * 32)])
 
 
 class MemoryPublisher:
-    """Keep what was published; `outcomes` are answers to give instead, first come first."""
+    """Keep what was published; `outcomes` are answers to give instead, first come first.
+
+    `submitted` counts who did not wait in a task; they are told at `release` when `is_holding`.
+    """
 
     def __init__(self) -> None:
         self.records: list[Record] = []
         self.outcomes: list[NotPublished | None] = []
+        self.submitted = 0
+        self.is_holding = False
+        self._held: list[Callable[[], None]] = []
 
     async def publish(self, records: Sequence[Record]) -> Sequence[Published | NotPublished]:
         """Append records, or answer what the test wants."""
         return [self._append(record) for record in records]
+
+    def submit(self, records: Sequence[Record], on_done: Done) -> None:
+        """Do the same at once, or when the test says so."""
+        self.submitted += 1
+        outcomes = [self._append(record) for record in records]
+        if self.is_holding:
+            self._held.append(lambda: on_done(outcomes))
+        else:
+            on_done(outcomes)
+
+    def release(self) -> None:
+        """Tell everybody who was submitted."""
+        held, self._held, self.is_holding = self._held, [], False
+        for tell in held:
+            tell()
 
     def _append(self, record: Record) -> Published | NotPublished:
         outcome = self.outcomes.pop(0) if self.outcomes else None

@@ -12,14 +12,21 @@ from chassis.egress import EgressPolicy
 from chassis.metrics import make_registry
 from chassis.tracing import Tracing
 from gateway.app import make_app
-from gateway.handlers.events import EventLimits
 from gateway.intake import Intake
-from gateway.limits import LimitName, Limits
+from gateway.limits import EventLimits, LimitName, Limits
 from gateway.metrics import GatewayMetrics
 from gateway.sending import EventsTopic
 from gateway.server import HttpServer
 from gateway.subscriptions import Rules
-from gateway.wiring import Bounds, Ports, access_of, handlers_of, write_limit_of
+from gateway.wiring import (
+    Bounds,
+    Ports,
+    access_of,
+    express_of,
+    handlers_of,
+    rules_of,
+    write_limit_of,
+)
 from schemas.api_keys import KEYS_SUBSCRIBER, ApiKeyRecord
 from schemas.event_types import EVENT_TYPES_SUBSCRIBER, EventTypeRecord
 from schemas.subscribers import SubscriberRecord
@@ -45,6 +52,7 @@ class GatewayApi:
         connections_max: int = 1_000,
         tracing: Tracing | None = None,
         bounds: Limits | None = None,
+        is_express: bool = True,
     ) -> None:
         self.clock = ManualClock()
         self.publisher = MemoryPublisher()
@@ -57,7 +65,7 @@ class GatewayApi:
         self.limit_hits: list[LimitName] = []
         limits = limits or EventLimits(262_144, 8 << 20, 5.0)
         metrics = GatewayMetrics(self.instruments)
-        self.ports = ports = Ports(
+        self.ports = Ports(
             registry=self.registry,
             subscribers=MemoryShelf(self.topic, "subscriber", SubscriberRecord, holder=None),
             event_types=MemoryShelf(
@@ -75,24 +83,41 @@ class GatewayApi:
             tracing=tracing,
         )
         intake_bounds = Bounds(EventsTopic("hooklane.events", 12), limits, self.intake)
+        self.server = self._server(
+            intake_bounds, metrics, keepalive_s, connections_max, is_express=is_express
+        )
+        self.client: aiohttp.ClientSession
+
+    def _server(
+        self,
+        bounds: Bounds,
+        metrics: GatewayMetrics,
+        keepalive_s: float,
+        connections_max: int,
+        *,
+        is_express: bool,
+    ) -> HttpServer:
+        ports = self.ports
+        rules, access = rules_of(ports, metrics), access_of(ports, ROOT_KEY)
         app = make_app(
-            handlers_of(ports, intake_bounds, metrics),
-            access=access_of(ports, ROOT_KEY),
+            handlers_of(ports, bounds, metrics, rules),
+            access=access,
             write_limit=write_limit_of(ports),
             metrics=metrics,
             clock=self.clock,
             log=logs.get("test"),
-            tracing=tracing,
+            tracing=ports.tracing,
         )
-        self.server = HttpServer(
+        express = express_of(ports, bounds, metrics, rules=rules, access=access)
+        return HttpServer(
             app,
             host=HOST,
             port=0,
             keepalive_s=keepalive_s,
             connections_max=connections_max,
             on_full=lambda: self.limit_hits.append("connections"),
+            express=express if is_express else None,
         )
-        self.client: aiohttp.ClientSession
 
     async def __aenter__(self) -> Self:
         """Start the server, open the client."""

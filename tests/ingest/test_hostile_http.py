@@ -10,8 +10,8 @@ import orjson
 import pytest
 from structlog.testing import capture_logs
 
-from gateway.handlers.events import EventLimits
 from gateway.intake import Intake
+from gateway.limits import EventLimits
 from tests.fakes.gateway_api import HOST, ROOT_KEY, GatewayApi
 
 BODY = b'{"subscriber":"acme","type":"t"}'

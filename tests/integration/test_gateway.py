@@ -186,6 +186,7 @@ class TestKafkaPublisher(PublisherContract):
         made = BatchingPublisher(
             lambda: KafkaAppender(world.kafka, client_id="test", start_timeout_s=10),
             deadline_s=10,
+            linger_s=0.005,
             log=logs.get("test"),
         )
         await made.start()

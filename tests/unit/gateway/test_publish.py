@@ -24,7 +24,7 @@ class Bench:
         self.made: list[ScriptedAppender] = []
         self.failing_starts = failing_starts
         self.publisher = BatchingPublisher(
-            self.make, deadline_s=deadline_s, log=logs.get("test"), backoff_s=0.001
+            self.make, deadline_s=deadline_s, linger_s=0.005, log=logs.get("test"), backoff_s=0.001
         )
 
     def make(self) -> ScriptedAppender:

@@ -3,7 +3,7 @@
 import msgspec
 import pytest
 
-from schemas.event import ATTRIBUTE_BYTES_MAX, Event, check_event, check_subscriber
+from schemas.event import ATTRIBUTE_BYTES_MAX, Event, check_event, check_subscriber, is_ordinary
 from schemas.quarantine import QuarantineReason
 
 EVENT = Event(subscriber="acme", id="1", source="/s", type="order.paid")
@@ -11,6 +11,7 @@ EVENT = Event(subscriber="acme", id="1", source="/s", type="order.paid")
 
 def _reason(event: Event) -> str | None:
     violation = check_event(event)
+    assert violation is None or not is_ordinary(event)
     return None if violation is None else violation.reason.value
 
 
@@ -32,6 +33,16 @@ def _reason(event: Event) -> str | None:
 def test_events_within_the_contract_pass(fields: dict[str, object]) -> None:
     """The limits themselves are allowed."""
     assert _reason(msgspec.structs.replace(EVENT, **fields)) is None
+
+
+def test_most_events_need_no_closer_look() -> None:
+    """An id, a source, a type and data; anything more is looked at, good or not."""
+    ordinary = msgspec.structs.replace(EVENT, datacontenttype="application/json", data=b"{}")
+
+    assert is_ordinary(EVENT)
+    assert is_ordinary(ordinary)
+    assert not is_ordinary(ordinary, data_bytes_max=1)
+    assert not is_ordinary(msgspec.structs.replace(EVENT, subject="s"))
 
 
 @pytest.mark.parametrize(

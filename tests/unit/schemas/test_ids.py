@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from schemas.ids import crockford, id_of, idempotent_event_id, webhook_id
+from schemas.ids import crockford, id_of, idempotent_event_id, siblings_of, webhook_id
 
 
 def test_a_webhook_id_is_128_bits_in_26_characters() -> None:
@@ -60,3 +60,17 @@ def test_a_repeated_idempotency_key_names_the_same_event() -> None:
     assert idempotent_event_id("a", "/s", "k") == idempotent_event_id("a", "/s", "k")
     assert idempotent_event_id("a", "/s", "k") != idempotent_event_id("b", "/s", "k")
     assert idempotent_event_id("a", "/s", "k")[4:] != webhook_id("a", "/s", "k")[4:]
+
+
+def test_siblings_differ_in_their_end_only_and_sort_in_their_order() -> None:
+    """A batch draws once: nobody else has the rest, so nobody else has any of them."""
+    first = id_of("evt", bytes(range(16)))
+
+    ids = siblings_of(first, 1_000)
+
+    assert len(set(ids)) == 1_000
+    assert ids == sorted(ids)
+    assert {one[:-2] for one in ids} == {first[:-2]}
+    assert all(len(one) == len(first) for one in ids)
+    with pytest.raises(ValueError, match="1024"):
+        siblings_of(first, 1_025)

@@ -6,8 +6,8 @@ from collections.abc import AsyncIterator
 import orjson
 import pytest
 
-from gateway.handlers.events import EventLimits
 from gateway.intake import Intake
+from gateway.limits import EventLimits
 from gateway.publish import NotPublished
 from schemas.cloudevents import decode_event
 from schemas.event import Event

@@ -1,0 +1,148 @@
+"""The short way of a plain event: from a parsed head to the answer, without the application.
+
+Most requests of a gateway are one: a `POST /v1/events` with one event in our own JSON shape, a
+valid key and nothing special about its head or its event. Router, middlewares, request and
+response objects, and a task for each of them cost several times what the event itself does. So
+`gateway.express_protocol` asks here first. Whatever is not plain is left to the application
+untouched: nothing was spent, counted or answered, and the application judges it afresh. So the
+application is the referee: tests/property/test_express.py holds both ways against each other.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Final
+
+import msgspec
+from aiohttp import HttpVersion11
+from aiohttp.helpers import rfc822_formatted_time
+from aiohttp.http_parser import RawRequestMessage
+
+from chassis.clock import Clock
+from gateway.access import Access
+from gateway.admission import Ambience, admit_plain
+from gateway.answers import answer_bytes, place_or_problem, single_answer
+from gateway.auth import Principal
+from gateway.hops import HOPS_HEADER
+from gateway.ingest_rules import Accepted, IngestRules
+from gateway.intake import Intake
+from gateway.limits import EventLimits
+from gateway.lines import Outcome
+from gateway.metrics import GatewayMetrics
+from gateway.native import read_plain
+from gateway.problems import Problem
+from gateway.routes import SEND_EVENT
+from gateway.sending import Sending
+from schemas.cloudevents import TRACE_NAMES
+from schemas.event import Event
+
+Send = Callable[[bytes], None]
+
+_JSON_TYPES: Final = frozenset({b"application/json", b"application/json; charset=utf-8"})
+_AUTHORIZATION: Final = b"authorization"
+_CONTENT_TYPE: Final = b"content-type"
+_SPECIAL: Final = frozenset(
+    name.encode()
+    for name in ("content-encoding", "expect", "idempotency-key", HOPS_HEADER, *TRACE_NAMES)
+)
+"""Fields that change what a request means; `ce-*` does, too."""
+_ATTRIBUTE: Final = b"ce-"
+_GROUP: Final = "events"
+_SCOPE: Final = "events:write"
+
+
+class Express:
+    """Decides which requests go the short way, and serves them."""
+
+    def __init__(
+        self,
+        *,
+        access: Access,
+        rules: IngestRules,
+        intake: Intake,
+        sending: Sending,
+        metrics: GatewayMetrics,
+        clock: Clock,
+        fresh_event_id: Callable[[], str],
+        limits: EventLimits,
+    ) -> None:
+        self._access = access
+        self._rules = rules
+        self._intake = intake
+        self._sending = sending
+        self._metrics = metrics
+        self._clock = clock
+        self._fresh_event_id = fresh_event_id
+        self._limits = limits
+
+    def principal_of(self, head: RawRequestMessage) -> Principal | None:
+        """Look at a head: who sends a plain event, if it is one."""
+        if head.path != SEND_EVENT.path or head.method != SEND_EVENT.method:
+            return None
+        if head.version is not HttpVersion11 or head.should_close or head.upgrade or head.chunked:
+            return None
+        authorization = media_type = None
+        for raw_name, value in head.raw_headers:
+            name = raw_name.lower()
+            if name == _AUTHORIZATION:
+                if authorization is not None:
+                    return None
+                authorization = value
+            elif name == _CONTENT_TYPE:
+                if media_type is not None:
+                    return None
+                media_type = value
+            elif name in _SPECIAL or name.startswith(_ATTRIBUTE):
+                return None
+        if media_type not in _JSON_TYPES or authorization is None:
+            return None
+        principal = self._access.judge(
+            [authorization.decode("utf-8", "surrogateescape")],
+            {},
+            _SCOPE,
+            now_ms=self._clock.now_ms(),
+        )
+        return None if isinstance(principal, Problem) else principal
+
+    def serve(self, principal: Principal, body: bytes, send: Send) -> bool:
+        """Write the event of a body and `send` the answer later; False = it is not plain."""
+        size, intake = len(body), self._intake
+        if size > self._limits.document_bytes_max or not intake.has_room(size):
+            return False
+        now_s = self._clock.monotonic()
+        ambience = Ambience(
+            now_ms=self._clock.now_ms(),
+            fresh_event_id=self._fresh_event_id,
+            data_bytes_max=self._limits.event_bytes_max,
+        )
+        native = read_plain(body)
+        event = None if native is None else admit_plain(native, ambience, None)
+        if event is None or not self._rules.lets_pass(event, principal, now_s):
+            return False
+        intake.enter(size)
+        self._sending.submit(event, _Errand(self, event, principal, send, size, now_s).end)
+        return True
+
+    def end(self, errand: "_Errand", outcome: Outcome) -> None:
+        """Answer, and give back what the request held."""
+        self._intake.leave(errand.size)
+        result = place_or_problem(outcome)
+        self._metrics.count(result.code if isinstance(result, Problem) else None)
+        now_s = self._clock.monotonic()
+        headers = self._rules.headers(errand.event.subscriber, errand.principal, now_s)
+        answer = single_answer(Accepted(errand.event), result, headers)
+        self._metrics.duration_of[_GROUP].observe(now_s - errand.began_s)
+        errand.send(answer_bytes(answer, date=rfc822_formatted_time()))
+
+
+class _Errand(msgspec.Struct):
+    """One request on the short way."""
+
+    express: Express
+    event: Event
+    principal: Principal
+    send: Send
+    size: int
+    began_s: float
+
+    def end(self, outcomes: Sequence[Outcome]) -> None:
+        """Take the outcome of the only record."""
+        self.express.end(self, outcomes[0])

@@ -1,0 +1,95 @@
+"""Which requests go the short way, and what they leave behind; the answers: tests/property."""
+
+import orjson
+import pytest
+
+from gateway.intake import Intake
+from gateway.publish import NotPublished
+from tests.fakes.gateway_api import ROOT_KEY, GatewayApi
+from tests.fakes.raw_http import EVENT, Client, event_request
+
+
+@pytest.mark.parametrize(
+    ("request_bytes", "is_short"),
+    [
+        (event_request(), True),
+        (event_request(fields=["X-Forwarded-For: ::1", "Accept: */*"]), True),
+        (event_request(b'{"subscriber":"acme","type":"a.b"}'), True),
+        (event_request(EVENT.replace(b",", b", ")), False),
+        (event_request(b"[]"), False),
+        (event_request(key="x" * 40), False),
+        (event_request(fields=["Idempotency-Key: k"]), False),
+        (event_request(fields=["webhook-hops: 1"]), False),
+        (event_request(fields=[f"Authorization: Bearer {ROOT_KEY}"]), False),
+        (event_request(fields=["CE-Id: 1"]), False),
+        (event_request(fields=["Content-Encoding: identity"]), False),
+        (event_request(fields=["Connection: close"]), False),
+        (event_request().replace(b"/v1/events", b"/v1/events/batch"), False),
+        (event_request().replace(b"HTTP/1.1", b"HTTP/1.0"), False),
+        (event_request().replace(b"application/json", b"application/cloudevents+json"), False),
+    ],
+)
+async def test_what_is_plain_goes_the_short_way(request_bytes: bytes, *, is_short: bool) -> None:
+    """Whatever means something else, or nothing, is the application's."""
+    async with GatewayApi() as api, Client(api.server.port) as client:
+        status, _ = await client.ask(request_bytes)
+
+        assert api.publisher.submitted == is_short
+        assert status == 202 or not is_short
+
+
+async def test_its_place_is_given_back_and_everything_is_counted_once() -> None:
+    """As on the long way: the bound on memory depends on it."""
+    async with GatewayApi() as api, Client(api.server.port) as client:
+        api.publisher.is_holding = True
+        client.send(event_request())
+        await client.until(lambda: api.publisher.submitted == 1)
+        assert (api.intake.requests, api.intake.bytes_held) == (1, len(EVENT))
+        api.publisher.release()
+        status, body = await client.answer()
+
+        assert (api.intake.requests, api.intake.bytes_held) == (0, 0)
+        assert status == 202
+        assert orjson.loads(body)["offset"] == 0
+        assert api.counted("accepted") == 1
+        assert (
+            api.instruments.get_sample_value(
+                "hooklane_ingest_request_duration_seconds_count", {"route": "events"}
+            )
+            == 1
+        )
+
+
+async def test_what_kafka_did_not_take_is_a_503_that_may_be_repeated() -> None:
+    """P1: no 202 before the brokers' acknowledgement."""
+    async with GatewayApi() as api, Client(api.server.port) as client:
+        api.publisher.outcomes.append(NotPublished(was_tried=True))
+
+        status, body = await client.ask(event_request())
+
+        assert status == 503
+        assert orjson.loads(body)["code"] == "unknown"
+        assert orjson.loads(body)["id"] == "i1"
+        assert api.counted("unavailable") == 1
+
+
+async def test_a_full_gateway_refuses_by_the_long_way_and_counts_it_once() -> None:
+    """Looking for room must not count as having met the bound."""
+    hits: list[str] = []
+    intake = Intake(1, 1 << 20, on_full=hits.append)
+    async with (
+        GatewayApi(intake=intake) as api,
+        Client(api.server.port) as first,
+        Client(api.server.port) as second,
+    ):
+        api.publisher.is_holding = True
+        first.send(event_request())
+        await first.until(lambda: api.publisher.submitted == 1)
+
+        status, body = await second.ask(event_request())
+
+        assert status == 503
+        assert orjson.loads(body)["code"] == "unavailable"
+        assert hits == ["requests"]
+        api.publisher.release()
+        assert (await first.answer())[0] == 202

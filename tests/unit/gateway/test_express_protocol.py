@@ -1,0 +1,113 @@
+"""The order of answers, and connections that end, while an event is on the short way."""
+
+import asyncio
+
+import pytest
+
+from tests.fakes.gateway_api import GatewayApi
+from tests.fakes.raw_http import EVENT, Client, event_request
+
+DOCS = b"GET /openapi.json HTTP/1.1\r\nHost: x\r\n\r\n"
+
+
+def numbered(number: int) -> bytes:
+    """Write an event that can be told from others."""
+    return event_request(EVENT.replace(b'"i1"', b'"i%d"' % number))
+
+
+async def test_a_connection_serves_both_ways_in_turn() -> None:
+    """One does not spoil the connection for the other."""
+    async with GatewayApi() as api, Client(api.server.port) as client:
+        for number in range(3):
+            status, body = await client.ask(numbered(number))
+            assert (status, b'"i%d"' % number in body) == (202, True)
+            assert (await client.ask(DOCS))[0] == 200
+            assert (await client.ask(event_request(b"nothing")))[0] == 400
+
+        assert api.publisher.submitted == 3
+
+
+async def test_pipelined_requests_are_answered_in_their_order() -> None:
+    """What comes behind an event waits for it, whichever way it goes itself."""
+    async with GatewayApi() as api, Client(api.server.port) as client:
+        api.publisher.is_holding = True
+        client.send(numbered(1))
+        await client.until(lambda: api.publisher.submitted == 1)
+        client.send(DOCS + numbered(2) + numbered(3) + DOCS)
+        for _ in range(20):
+            await asyncio.sleep(0)
+        assert len(api.publisher.records) == 1
+        api.publisher.release()
+
+        answers = [await client.answer() for _ in range(5)]
+
+        assert [status for status, _ in answers] == [202, 200, 202, 202, 200]
+        assert [b'"i%d"' % n in answers[at][1] for at, n in ((0, 1), (2, 2), (3, 3))] == [True] * 3
+
+
+async def test_a_body_in_pieces_is_served_too() -> None:
+    """Only what is whole is looked at; the rest is aiohttp's."""
+    raw = event_request()
+    async with GatewayApi() as api, Client(api.server.port) as client:
+        client.send(raw[:-5])
+        await client.until(lambda: api.intake.requests == 1)
+        client.send(raw[-5:])
+
+        assert (await client.answer())[0] == 202
+        assert api.publisher.submitted == 0
+        assert (await client.ask(raw))[0] == 202
+        assert api.publisher.submitted == 1
+
+
+async def test_a_client_that_is_gone_costs_nothing() -> None:
+    """Its event is written, its answer is dropped, its place is given back."""
+    async with GatewayApi() as api:
+        api.publisher.is_holding = True
+        async with Client(api.server.port) as client:
+            client.send(event_request())
+            await client.until(lambda: api.publisher.submitted == 1)
+        await client.until(lambda: api.server.connections == 0)
+
+        api.publisher.release()
+
+        assert api.intake.requests == 0
+
+
+@pytest.mark.parametrize("is_behind", [True, False])
+async def test_a_drain_lets_the_event_under_way_be_answered(*, is_behind: bool) -> None:
+    """SIGTERM: whoever was accepted is answered, then the connection closes."""
+    async with GatewayApi() as api, Client(api.server.port) as client:
+        api.publisher.is_holding = True
+        client.send(event_request())
+        await client.until(lambda: api.publisher.submitted == 1)
+        if is_behind:
+            client.send(event_request())
+            for _ in range(20):
+                await asyncio.sleep(0)
+        drain = asyncio.create_task(api.server.drain(5))
+        for _ in range(10):
+            await asyncio.sleep(0)
+
+        api.publisher.release()
+
+        await drain
+        assert (await client.answer())[0] == 202
+        assert await client.is_closed()
+
+
+async def test_a_connection_is_idle_only_between_requests() -> None:
+    """The keep-alive time does not run while an event is under way, and begins anew after it."""
+    async with GatewayApi(keepalive_s=0.05) as api, Client(api.server.port) as client:
+        assert (await client.ask(event_request()))[0] == 202
+        api.publisher.is_holding = True
+        client.send(event_request())
+        await client.until(lambda: api.publisher.submitted == 2)
+        (connection,) = api.server._doorway.inside
+        assert not connection.is_idle
+        connection._next_keepalive_close_time = 0.0
+        connection._process_keepalive()
+        api.publisher.release()
+
+        assert (await client.answer())[0] == 202
+        assert (await client.ask(event_request()))[0] == 202
+        assert await client.is_closed()
