@@ -23,13 +23,13 @@ from chassis import logs
 from chassis.clock import SystemClock
 from chassis.kafka import Record
 from chassis.settings import LogSettings
-from deliverer.attempts import Attempter
-from deliverer.endpoints import Endpoint
+from deliverer.attempts import Attempter, Done, Making
+from deliverer.endpoints import Endpoint, PartitionEndpoints
 from deliverer.metrics import DelivererMetrics
 from deliverer.policy.items import Attempt, AttemptReport, Delivery
 from deliverer.records import read_delivery, received
 from deliverer.request import RequestRefused, build_request, recipient_of
-from deliverer.sender.port import AttemptResult, PreparedRequest, always
+from deliverer.sender.port import AttemptResult, Cut, Ended, PreparedRequest, always
 from fanout.traces import EventTraces
 from gateway.publish import NotPublished, Published
 from gateway.sending import EventsTopic, Sending
@@ -71,38 +71,46 @@ class Endpoints:
 class Yes:
     """Sends nothing and is answered 204."""
 
+    answer = AttemptResult(outcome=Outcome.DELIVERED, status=204, duration_ms=1)
+
+    def begin(
+        self, request: PreparedRequest, ended: Ended, *, may_send: Callable[[], bool] = always
+    ) -> Cut:
+        """Answer at once: there is no loop here that could do it later."""
+        ended(self.answer)
+        return _nothing
+
     async def send(
         self, request: PreparedRequest, *, may_send: Callable[[], bool] = always
     ) -> AttemptResult:
         """Answer at once."""
-        return AttemptResult(outcome=Outcome.DELIVERED, status=204, duration_ms=1)
+        return self.answer
 
 
 class Untraced(Attempter):
     """The attempter with all of tracing cut out."""
 
-    def make(self, attempt: Attempt, endpoints: object) -> Coroutine[object, object, AttemptReport]:  # type: ignore[override]  # ours knows one endpoint
+    def begin(self, attempt: Attempt, endpoints: PartitionEndpoints, done: Done) -> Cut:
         """Make an attempt."""
-        return self._make(attempt, endpoints, None)  # type: ignore[arg-type]
+        making = Making(self, attempt, done, None, started_at=self._clock.now_ms())
+        self._begin(making, endpoints)
+        return making.cut
 
-    async def _send(self, attempt, endpoint, spans, *, now_ms, may_send):  # type: ignore[no-untyped-def]
-        delivery, record = attempt.delivery, received(attempt.delivery)
+    def _request(self, making, endpoint):  # type: ignore[no-untyped-def]
+        delivery, record = making.attempt.delivery, received(making.attempt.delivery)
         recipient = endpoint.recipient
         if isinstance(recipient, RequestRefused):
             raise TypeError("the bench's recipient is refused")
-        request = build_request(
+        return build_request(
             recipient,
             webhook_id=delivery.webhook_id,
             sequence=delivery.sequence,
-            attempt=attempt.number,
-            now_ms=now_ms,
+            attempt=making.attempt.number,
+            now_ms=making.started_at,
             record_headers=record.headers,
             data=record.value,
             is_replay=delivery.kind == "replay",
         )
-        if isinstance(request, RequestRefused):
-            raise TypeError("the bench's request is refused")
-        return await self._sender.send(request, may_send=may_send)
 
 
 class Unlogged(Attempter):
@@ -138,6 +146,16 @@ class Taking:
     async def publish(self, records: Sequence[Record]) -> Sequence[Published | NotPublished]:
         """Answer at once."""
         return [Published(record.partition, 0) for record in records]
+
+
+def _nothing() -> None:
+    """Cut off what has ended."""
+
+
+def ignore(attempt: Attempt, report: AttemptReport | Exception) -> None:
+    """Take the end of an attempt, which must be no defect."""
+    if isinstance(report, Exception):
+        raise report
 
 
 def run(coroutine: Coroutine[object, object, object]) -> object:
@@ -188,7 +206,7 @@ def delivery_paths() -> dict[str, Call]:
             metrics=DelivererMetrics(CollectorRegistry()),
             log=logs.get("attempts").bind(),
         )
-        return lambda: run(attempter.make(Attempt(delivery, 1), endpoints))  # type: ignore[arg-type]
+        return lambda: attempter.begin(Attempt(delivery, 1), endpoints, ignore)  # type: ignore[arg-type]
 
     return {
         "as it is": path(Attempter),

@@ -1,21 +1,30 @@
-"""Make one attempt: look up the endpoint, build the request, send it, report how it ended."""
+"""Make one attempt: look up the endpoint, build the request, send it, report how it ended.
 
+All of it by callbacks: what a task and its futures cost per attempt is more than the policy does.
+"""
+
+import asyncio
 import logging
-from collections.abc import Coroutine
+from collections.abc import Callable
+from typing import TypeVar
 
 from structlog.typing import FilteringBoundLogger
 
 from chassis.clock import Clock
 from chassis.tracing import context_of
-from deliverer.endpoints import Endpoint, PartitionEndpoints, VaultClosed
+from deliverer.endpoints import Absent, Endpoint, PartitionEndpoints, VaultClosed
 from deliverer.metrics import DelivererMetrics
 from deliverer.policy.items import Attempt, AttemptReport
 from deliverer.records import masked, received
 from deliverer.report import cut_off, heeding_abort, report_of
 from deliverer.request import RequestRefused, build_request
-from deliverer.sender.port import AttemptResult, MaySend, Sender
+from deliverer.sender.port import AttemptResult, Cut, PreparedRequest, Sender
 from deliverer.tracing import AttemptSpans, AttemptTraces, TraceHeaders, headers_to_pass
 from schemas.outcome import Outcome
+
+T = TypeVar("T")
+Done = Callable[[Attempt, AttemptReport | Exception], None]
+"""Hears how an attempt ended; an exception is a defect of ours."""
 
 
 class Attempter:
@@ -39,84 +48,80 @@ class Attempter:
         self._metrics = metrics
         self._log = log
 
-    def make(
-        self, attempt: Attempt, endpoints: PartitionEndpoints
-    ) -> Coroutine[object, object, AttemptReport]:
-        """Make an attempt with the URL, headers and secrets of this moment."""
-        if self._traces is None:
-            return self._make(attempt, endpoints, None)
-        return self._make_traced(attempt, endpoints, self._traces.begin(attempt))
+    def begin(self, attempt: Attempt, endpoints: PartitionEndpoints, done: Done) -> Cut:
+        """Make an attempt with the URL, headers and secrets of this moment.
 
-    async def _make_traced(
-        self, attempt: Attempt, endpoints: PartitionEndpoints, spans: AttemptSpans
-    ) -> AttemptReport:
-        report: AttemptReport | None = None
+        `done` is called once, never before this returned; or never, when the function that is
+        returned cuts the attempt off first.
+        """
+        spans = None if self._traces is None else self._traces.begin(attempt)
+        making = Making(self, attempt, done, spans, started_at=self._clock.now_ms())
         try:
-            report = await self._make(attempt, endpoints, spans)
-        finally:
-            spans.end(report)
-        return report
+            self._begin(making, endpoints)
+        except BaseException:
+            making.cut()
+            raise
+        return making.cut
 
-    async def _make(
-        self, attempt: Attempt, endpoints: PartitionEndpoints, spans: AttemptSpans | None
-    ) -> AttemptReport:
-        started_at = self._clock.now_ms()
-        delivery = attempt.delivery
-        endpoint = endpoints.endpoint(delivery.subscription)
+    def _begin(self, making: "Making", endpoints: PartitionEndpoints) -> None:
+        endpoint = endpoints.endpoint(making.attempt.delivery.subscription)
         if not isinstance(endpoint, Endpoint):
-            is_ours = isinstance(endpoint, VaultClosed)
-            outcome = Outcome.LOCAL_FAULT if is_ours else Outcome.CANCELLED
-            detail = "vault" if is_ours else "subscription gone"
-            report = cut_off(outcome, started_at=started_at, finished_at=started_at, detail=detail)
-            self.tell_unmade(attempt, report)
-            return report
-        result = heeding_abort(
-            await self._send(
-                attempt, endpoint, spans, now_ms=started_at, may_send=endpoints.may_send
-            )
-        )
-        finished_at = self._clock.now_ms()
-        self._observe(attempt, result, started_at=started_at, finished_at=finished_at)
-        report = report_of(result, started_at=started_at, finished_at=finished_at)
-        if report.response:
-            report.response = masked(report.response, endpoint.secrets)
-        return report
+            asyncio.get_running_loop().call_soon(making.give_up, endpoint)
+            return
+        making.secrets = endpoint.secrets
+        request = self._request(making, endpoint)
+        if isinstance(request, RequestRefused):
+            asyncio.get_running_loop().call_soon(making.ended, _refused(request))
+            return
+        making.sending = self._sender.begin(request, making.ended, may_send=endpoints.may_send)
 
     def tell_unmade(self, attempt: Attempt, report: AttemptReport) -> None:
         """Write the line of an attempt that was cut off or never got as far as a request."""
         self._log.info("attempt.failed", **_fields(attempt, report))
 
-    async def _send(
-        self,
-        attempt: Attempt,
-        endpoint: Endpoint,
-        spans: AttemptSpans | None,
-        *,
-        now_ms: int,
-        may_send: MaySend,
-    ) -> AttemptResult:
-        delivery, record = attempt.delivery, received(attempt.delivery)
-        recipient = endpoint.recipient
+    def unmade(self, making: "Making", endpoint: Absent | VaultClosed) -> AttemptReport:
+        """Report an attempt that has nowhere to go."""
+        is_ours = isinstance(endpoint, VaultClosed)
+        report = cut_off(
+            Outcome.LOCAL_FAULT if is_ours else Outcome.CANCELLED,
+            started_at=making.started_at,
+            finished_at=making.started_at,
+            detail="vault" if is_ours else "subscription gone",
+        )
+        self.tell_unmade(making.attempt, report)
+        return report
+
+    def report(self, making: "Making", result: AttemptResult) -> AttemptReport:
+        """Observe how an attempt ended and describe it to the policy."""
+        result = heeding_abort(result)
+        started_at, finished_at = making.started_at, self._clock.now_ms()
+        self._observe(making.attempt, result, started_at=started_at, finished_at=finished_at)
+        report = report_of(result, started_at=started_at, finished_at=finished_at)
+        if report.response:
+            report.response = masked(report.response, making.secrets)
+        return report
+
+    def _request(self, making: "Making", endpoint: Endpoint) -> PreparedRequest | RequestRefused:
+        recipient, spans = endpoint.recipient, making.spans
         if isinstance(recipient, RequestRefused):
-            return _refused(recipient)
+            return recipient
+        delivery = making.attempt.delivery
+        record = received(delivery)
         told = None if spans is None else spans.begin_request(recipient)
         trace: TraceHeaders = ()
         if self._tells_trace:
             trace = headers_to_pass(record) if told is None else told.pairs()
-        request = build_request(
+        return build_request(
             recipient,
             webhook_id=delivery.webhook_id,
             sequence=delivery.sequence,
-            attempt=attempt.number,
-            now_ms=now_ms,
+            attempt=making.attempt.number,
+            now_ms=making.started_at,
             record_headers=record.headers,
             data=record.value,
             is_replay=delivery.kind == "replay",
             trace=trace,
         )
-        if isinstance(request, RequestRefused):
-            return _refused(request)
-        return await self._sender.send(request, may_send=may_send)
 
     def _observe(
         self, attempt: Attempt, result: AttemptResult, *, started_at: int, finished_at: int
@@ -139,6 +144,72 @@ class Attempter:
                 self._log.debug("attempt.delivered", **_fields(attempt, result))
         else:
             self._log.info("attempt.failed", **_fields(attempt, result))
+
+
+class Making:
+    """One attempt that runs, until `ended`, `give_up` or `cut`."""
+
+    __slots__ = (
+        "_attempter",
+        "_done",
+        "_is_over",
+        "attempt",
+        "secrets",
+        "sending",
+        "spans",
+        "started_at",
+    )
+
+    def __init__(
+        self,
+        attempter: Attempter,
+        attempt: Attempt,
+        done: Done,
+        spans: AttemptSpans | None,
+        *,
+        started_at: int,
+    ) -> None:
+        self._attempter = attempter
+        self._done = done
+        self._is_over = False
+        self.attempt = attempt
+        self.spans = spans
+        self.started_at = started_at
+        self.secrets: tuple[str, ...] = ()
+        self.sending: Cut | None = None
+
+    def ended(self, result: AttemptResult) -> None:
+        """Report the end that the sender tells."""
+        self._end(self._attempter.report, result)
+
+    def give_up(self, endpoint: Absent | VaultClosed) -> None:
+        """Report that there is nowhere to send it."""
+        self._end(self._attempter.unmade, endpoint)
+
+    def cut(self) -> None:
+        """End it now, and report nothing; what has ended is left alone."""
+        if self._is_over:
+            return
+        self._is_over = True
+        if self.sending is not None:
+            self.sending()
+        if self.spans is not None:
+            self.spans.end(None)
+
+    def _end(self, report_on: Callable[["Making", T], AttemptReport], what: T) -> None:
+        if self._is_over:
+            return
+        self._is_over = True
+        report: AttemptReport | None = None
+        try:
+            report = report_on(self, what)
+        except Exception as fault:  # noqa: BLE001 - it would end in the loop, the attempt nowhere
+            self._done(self.attempt, fault)
+        else:
+            self._done(self.attempt, report)
+        finally:
+            if self.spans is not None:
+                self.spans.end(report)
 
 
 def _refused(refusal: RequestRefused) -> AttemptResult:

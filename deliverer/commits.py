@@ -177,12 +177,16 @@ class Commits:
         """Count what the tick wrote: counters and records agree, whatever became of other ticks."""
         metrics = self._parts.metrics
         self._drops.note(self._machine.counts)
+        attempts: dict[tuple[str, str], int] = {}
         for output in snapshot.outputs:
             if isinstance(output, AttemptLog):
-                metrics.attempt(output.outcome, output.kind).inc()
+                ended = (output.outcome, output.kind)
+                attempts[ended] = attempts.get(ended, 0) + 1
             elif isinstance(output, Park):
                 metrics.retries[TIER_NAMES[output.tier]].inc()
             elif isinstance(output, DeadLetter):
                 metrics.dead_letters[output.reason].inc()
+        for (outcome, kind), count in attempts.items():
+            metrics.attempt(outcome, kind).inc(count)
         for item in aside:
             metrics.quarantined[item.reason].inc()

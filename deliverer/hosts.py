@@ -148,6 +148,18 @@ class Doors:
         """Tell whether an attempt to a host may start now."""
         return self._hosts.has_room(host, self)
 
+    def enter(self, host: str | None, *, is_suspect: bool) -> None:
+        """Occupy a slot, and a place at the host where it is known."""
+        self._slots.take(is_suspect=is_suspect)
+        if host is not None:
+            self._hosts.take(host)
+
+    def go(self, host: str | None, *, is_suspect: bool) -> None:
+        """Free both, as they were taken."""
+        self._slots.release(is_suspect=is_suspect)
+        if host is not None:
+            self._hosts.release(host)
+
     def waits(self, subscription: str) -> None:
         """Note that a subscription begins to wait for its host."""
         self._tell(subscription)

@@ -34,6 +34,18 @@ class Life:
             "tick_state": self.commits.describe(now_s),
         }
 
+    def wants_start(self, now_ms: int) -> bool:
+        """Ask whether anything would start if it might; nothing does."""
+        is_wanted = False
+
+        def refuse(_is_suspect: bool) -> bool:
+            nonlocal is_wanted
+            is_wanted = True
+            return False
+
+        self.machine.next_start(now_ms, admits=refuse)
+        return is_wanted
+
     doors: Doors
 
 

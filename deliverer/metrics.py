@@ -1,9 +1,10 @@
 """The deliverer's instruments (CONTRACT §7), one typed table; every child is resolved once."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
+from chassis.instruments import Distribution, Distributions, Tallies
 from deliverer.fate import WAYS
 from schemas.attempt import AttemptKind
 from schemas.dead_letter import DeadLetterReason
@@ -39,6 +40,10 @@ class DelivererMetrics:
         """Return the counter of attempts that ended so."""
         return self._attempts[outcome, kind]
 
+    def connected(self, is_reused: bool) -> None:
+        """Count a connection that carries an attempt."""
+        self._connections[is_reused].value += 1
+
     def recollected(self, result: str) -> None:
         """Count what became of a success that a lost partition had not committed."""
         self._recollections[result].inc()
@@ -55,42 +60,37 @@ class DelivererMetrics:
             for outcome in Outcome
             for kind in AttemptKind
         }
-        duration = Histogram(
+        self.duration = Distributions(
             "hooklane_delivery_duration_seconds",
             "From the start of an attempt to its end.",
-            ["outcome"],
             buckets=DURATION_BUCKETS_S,
             registry=registry,
-        )
-        self.duration = {outcome: duration.labels(outcome.value) for outcome in Outcome}
-        self.first_attempt_delay = Histogram(
-            "hooklane_delivery_first_attempt_delay_seconds",
+            label="outcome",
+            values=list(Outcome),
+        ).distributions
+        self.first_attempt_delay = _distribution(
+            registry, "hooklane_delivery_first_attempt_delay_seconds",
             "From the acceptance of an event to a first attempt, whatever it waited for.",
             buckets=DELAY_BUCKETS_S,
-            registry=registry,
-        )
-        self.own_delay = Histogram(
-            "hooklane_delivery_own_delay_seconds",
+        )  # fmt: skip
+        self.own_delay = _distribution(
+            registry, "hooklane_delivery_own_delay_seconds",
             "From acceptance to a first attempt that its receiver did not hold up: all ours.",
             buckets=DELAY_BUCKETS_S,
-            registry=registry,
-        )
-        self.end_to_end = Histogram(
-            "hooklane_delivery_end_to_end_seconds",
+        )  # fmt: skip
+        self.end_to_end = _distribution(
+            registry, "hooklane_delivery_end_to_end_seconds",
             "From the acceptance of an event to the end of the attempt that delivered it.",
             buckets=AGE_BUCKETS_S,
-            registry=registry,
-        )
-        connections = Counter(
+        )  # fmt: skip
+        connections = Tallies(
             "hooklane_delivery_connections",
             "Connections that carried an attempt, by whether they were open already.",
-            ["reused"],
+            label="reused",
+            values=("true", "false"),
             registry=registry,
-        )
-        self.connections = {
-            True: connections.labels("true"),
-            False: connections.labels("false"),
-        }
+        ).tallies
+        self._connections = (connections["false"], connections["true"])
         self.blocked = _children(
             registry, "hooklane_delivery_blocked", "Attempts that egress policy refused.",
             label="reason", values=BLOCKED_REASONS,
@@ -235,6 +235,13 @@ class DelivererMetrics:
             "Age of the oldest delivery that waits in a lane; a dead receiver's wait for days.",
             registry=registry,
         )
+
+
+def _distribution(
+    registry: CollectorRegistry, name: str, text: str, *, buckets: Sequence[float]
+) -> Distribution:
+    family = Distributions(name, text, buckets=buckets, registry=registry)
+    return family.distributions[""]
 
 
 def _children(

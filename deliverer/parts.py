@@ -1,12 +1,13 @@
 """What the partitions of one process share, and the ports through which a worker acts."""
 
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 from structlog.typing import FilteringBoundLogger
 
 from chassis.clock import Clock
+from deliverer.attempts import Done
 from deliverer.delays import TierFeed
 from deliverer.endpoints import PartitionEndpoints
 from deliverer.fate import SharedFate
@@ -15,6 +16,7 @@ from deliverer.metrics import DelivererMetrics
 from deliverer.policy.items import Attempt, AttemptReport, Limits
 from deliverer.recollections import Recollections
 from deliverer.records import TopicNames
+from deliverer.sender.port import Cut
 from deliverer.slots import Slots
 from deliverer.state import CommittedState
 from deliverer.sweep import SweepFeed
@@ -73,10 +75,8 @@ class Reader(MarkReader, Protocol):
 class Attempts(Protocol):
     """Whatever makes one attempt."""
 
-    def make(
-        self, attempt: Attempt, endpoints: PartitionEndpoints
-    ) -> Coroutine[object, object, AttemptReport]:
-        """Make an attempt and report how it ended."""
+    def begin(self, attempt: Attempt, endpoints: PartitionEndpoints, done: Done) -> Cut:
+        """Make an attempt; `done` hears how it ended, unless it is cut off first."""
 
     def tell_unmade(self, attempt: Attempt, report: AttemptReport) -> None:
         """Write the line of an attempt that was cut off."""

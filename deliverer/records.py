@@ -53,6 +53,7 @@ Headers = Sequence[tuple[str, bytes]]
 RECORD_OVERHEAD_BYTES = 1024
 MASK = "***"
 MASKED_CHARS_MIN = 4
+_KINDS = {kind.value: kind for kind in AttemptKind}
 _OWN_HEADERS = frozenset({DELIVERY_HEADER, RETRY_HEADER, DEAD_LETTER_HEADER})
 
 
@@ -289,8 +290,8 @@ def _attempt_record(log: AttemptLog, *, partition: int, topics: TopicNames) -> R
         subscription=delivery.subscription,
         type=_attribute(record, "ce_type"),
         attempt=log.attempt,
-        kind=AttemptKind(log.kind),
-        outcome=Outcome(log.outcome),
+        kind=_KINDS[log.kind],
+        outcome=log.outcome,
         status=log.status,
         started_at=format_ms(log.started_at),
         duration_ms=log.duration_ms,

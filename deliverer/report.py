@@ -72,7 +72,8 @@ def cut_off(
 
 
 def _wish_of(result: AttemptResult) -> str:
-    return (result.webhook_delivery or "").strip().lower()
+    said = result.webhook_delivery
+    return "" if said is None else said.strip().lower()
 
 
 def _date_ms(text: str) -> int | None:

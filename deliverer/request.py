@@ -17,16 +17,22 @@ from chassis.outbound_headers import check_custom_header
 from deliverer.sender.port import BlockedReason, PreparedRequest
 from deliverer.signing import SecretInvalid, Signer, parse_secret
 from schemas.cloudevents import HOPS_HEADER, hops_of
-from schemas.http_binding import http_headers, structured_document
+from schemas.http_binding import http_head, structured_document
 from schemas.registry import SealedFields
 
 __all__ = ["PreparedRequest", "Recipient", "RequestRefused", "build_request", "recipient_of"]
 
 SIGNATURES_MAX: Final = 6
 _WEBHOOK_ID: Final = re.compile(r"[A-Za-z0-9_-]{1,64}")
-_REPLAY_LINE: Final = "webhook-replay: true\r\n"
-_FIRST_HOP_LINE: Final = "webhook-hops: 1\r\n"
+_HEAD: Final = (
+    b"%bcontent-length: %d\r\n%b"
+    b"webhook-id: %b\r\nwebhook-timestamp: %d\r\nwebhook-signature: %b\r\n"
+    b"webhook-attempt: %d\r\nwebhook-sequence: %d\r\n%b%b\r\n"
+)
+_REPLAY_LINE: Final = b"webhook-replay: true\r\n"
+_FIRST_HOP_LINE: Final = b"webhook-hops: 1\r\n"
 STRUCTURED_TYPE: Final = "application/cloudevents+json"
+_STRUCTURED_LINE: Final = f"content-type: {STRUCTURED_TYPE}\r\n".encode("ascii")
 
 Headers = Sequence[tuple[str, bytes]]
 
@@ -119,42 +125,41 @@ def build_request(
         return RequestRefused(None, "the webhook id of the record is malformed")
     if recipient.format == "structured":
         body = structured_document(record_headers, data)
-        event_lines = f"content-type: {STRUCTURED_TYPE}\r\n"
+        event_lines = _STRUCTURED_LINE
     else:
         body = data or b""
         # Values come percent-encoded or as one visible line: nothing to check again per request.
-        event_lines = "".join([f"{n}: {v}\r\n" for n, v in http_headers(record_headers)])
-    trace_lines = "".join([f"{n}: {v}\r\n" for n, v in trace]) if trace else ""
-    signatures = _signatures(recipient, webhook_id, now_ms, body)
-    lines = (
-        f"content-length: {len(body)}\r\n"
-        f"{event_lines}"
-        f"{trace_lines}"
-        f"webhook-id: {webhook_id}\r\n"
-        f"webhook-timestamp: {now_ms // 1000}\r\n"
-        f"webhook-signature: {signatures}\r\n"
-        f"webhook-attempt: {attempt}\r\n"
-        f"webhook-sequence: {sequence}\r\n"
-        f"{_hops_line(record_headers)}"
-        f"{_REPLAY_LINE if is_replay else ''}"
-        "\r\n"
+        event_lines = http_head(record_headers)
+    if trace:
+        event_lines += "".join([f"{n}: {v}\r\n" for n, v in trace]).encode("ascii")
+    head = _HEAD % (
+        recipient.head,
+        len(body),
+        event_lines,
+        webhook_id.encode("ascii"),
+        now_ms // 1000,
+        _signatures(recipient, webhook_id, now_ms, body).encode("ascii"),
+        attempt,
+        sequence,
+        _hops_line(record_headers),
+        _REPLAY_LINE if is_replay else b"",
     )
     return PreparedRequest(
         scheme=recipient.scheme,
         host=recipient.host,
         port=recipient.port,
         target=recipient.target,
-        head=recipient.head + lines.encode("ascii"),
+        head=head,
         body=body,
         timeout_s=recipient.timeout_s,
     )
 
 
-def _hops_line(record_headers: Headers) -> str:
+def _hops_line(record_headers: Headers) -> bytes:
     """Count this delivery, so that an ingest sees an event that goes round."""
     for name, raw in record_headers:
         if name == HOPS_HEADER:
-            return f"webhook-hops: {hops_of(raw.decode('ascii', 'replace')) + 1}\r\n"
+            return b"webhook-hops: %d\r\n" % (hops_of(raw.decode("ascii", "replace")) + 1)
     return _FIRST_HOP_LINE
 
 

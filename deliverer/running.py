@@ -1,55 +1,83 @@
-"""Keep the tasks of one partition's running attempts."""
+"""Keep the running attempts of one partition."""
 
 import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable
+from typing import NamedTuple
 
-from deliverer.policy.items import AttemptReport
+from deliverer.attempts import Done
+from deliverer.endpoints import PartitionEndpoints
+from deliverer.policy.items import Attempt, AttemptReport
+from deliverer.sender.port import Cut
 
-Finished = Callable[[AttemptReport | None], None]
-"""Called with the report, or with None when the attempt was cut off."""
+Begin = Callable[[Attempt, PartitionEndpoints, Done], Cut]
+Finished = Callable[[Attempt, AttemptReport | None, int], None]
+"""Called with the report, or with None when the attempt was cut off; and when it started."""
+
+
+class _Running(NamedTuple):
+    cut: Cut
+    started_at: int
 
 
 class RunningAttempts:
-    """Run attempts as tasks and tell how each ended.
+    """Begin attempts and tell how each ended.
 
     A defect of ours in an attempt goes to `fail` and counts as cut off: the record goes back.
     """
 
-    def __init__(self, *, fail: Callable[[BaseException], None]) -> None:
+    def __init__(
+        self, begin: Begin, *, finished: Finished, fail: Callable[[Exception], None]
+    ) -> None:
+        self._begin = begin
+        self._finished = finished
         self._fail = fail
-        self._tasks: set[asyncio.Task[AttemptReport]] = set()
+        self._running: dict[Attempt, _Running] = {}
+        self._none_left = asyncio.Event()
 
     def __len__(self) -> int:
-        return len(self._tasks)
+        return len(self._running)
 
-    def start(self, work: Coroutine[object, object, AttemptReport], finished: Finished) -> None:
-        """Run one attempt."""
-        task: asyncio.Task[AttemptReport] = asyncio.create_task(work, name="attempt")
-        self._tasks.add(task)
-        task.add_done_callback(lambda done: self._done(done, finished))
+    def start(self, attempt: Attempt, endpoints: PartitionEndpoints, *, now_ms: int) -> None:
+        """Begin one attempt."""
+        try:
+            cut = self._begin(attempt, endpoints, self._done)
+        except Exception as fault:  # noqa: BLE001 - a defect in one attempt is that one's end
+            self._running[attempt] = _Running(_nothing, now_ms)
+            asyncio.get_running_loop().call_soon(self._done, attempt, fault)
+        else:
+            self._running[attempt] = _Running(cut, now_ms)
 
     async def wait(self, deadline_s: float) -> bool:
         """Wait until none runs, at most so long; return whether none does."""
-        if self._tasks and deadline_s > 0:
-            await asyncio.wait(set(self._tasks), timeout=deadline_s)
-        return not self._tasks
+        if self._running and deadline_s > 0:
+            self._none_left.clear()
+            try:
+                async with asyncio.timeout(deadline_s):
+                    await self._none_left.wait()
+            except TimeoutError:
+                return False
+        return not self._running
 
-    def cancel(self) -> None:
+    def cut(self) -> None:
         """Cut all of them off; their connections close with them."""
-        for task in self._tasks:
-            task.cancel()
+        for attempt, running in list(self._running.items()):
+            if self._running.pop(attempt, None) is not None:
+                running.cut()
+                self._finished(attempt, None, running.started_at)
+        self._none_left.set()
 
-    async def cut(self, deadline_s: float) -> None:
-        """Cut all of them off and wait until they ended."""
-        self.cancel()
-        await self.wait(deadline_s)
-
-    def _done(self, task: asyncio.Task[AttemptReport], finished: Finished) -> None:
-        self._tasks.discard(task)
-        if task.cancelled():
-            finished(None)
+    def _done(self, attempt: Attempt, report: AttemptReport | Exception) -> None:
+        running = self._running.pop(attempt, None)
+        if running is None:
             return
-        fault = task.exception()
-        if fault is not None:
-            self._fail(fault)
-        finished(None if fault is not None else task.result())
+        if isinstance(report, Exception):
+            self._fail(report)
+            self._finished(attempt, None, running.started_at)
+        else:
+            self._finished(attempt, report, running.started_at)
+        if not self._running:
+            self._none_left.set()
+
+
+def _nothing() -> None:
+    """Cut off what never began."""

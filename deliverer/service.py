@@ -192,7 +192,7 @@ def _sender(
     return HttpSender(
         egress.policy(),
         ca_file=egress.ca_file,
-        on_connection=lambda is_reused: metrics.connections[is_reused].inc(),
+        on_connection=metrics.connected,
         idle_max=descriptors.idle_max,
         proxy=egress.proxy(),
     )

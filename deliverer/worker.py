@@ -21,7 +21,6 @@ from deliverer.arrivals import Arrivals, SweepArrivals, TierArrivals
 from deliverer.life import Life, take_over
 from deliverer.parts import Group, Parts
 from deliverer.policy.items import Attempt, AttemptReport
-from deliverer.policy.machine import Machine
 from deliverer.policy.view import MachineView
 from deliverer.records import received
 from deliverer.report import cut_off
@@ -32,8 +31,9 @@ from schemas.topics import TIERS
 
 STEP_S_MAX = 1.0
 """A step comes at least so often: bounds what a jumping clock or a silent registry can delay."""
+TIMER_EARLY_S = 0.05
+TIMER_LATE_S = 0.002
 REGISTRY_WAIT_S = 5.0
-CUT_S = 2.0
 LAST_TICK_S = 5.0
 
 
@@ -58,7 +58,9 @@ class PartitionWorker:
         self._tier_arrivals = TierArrivals(parts.topics)
         self._sweep_arrivals = SweepArrivals()
         self._sweep_target: int | None = None
-        self._running = RunningAttempts(fail=self._attempt_failed)
+        self._running = RunningAttempts(
+            parts.attempts.begin, finished=self._ended, fail=self._attempt_failed
+        )
         self._life: Life | None = None
         self._registry_wait: asyncio.Task[None] | None = None
         self._timer: asyncio.TimerHandle | None = None
@@ -127,7 +129,7 @@ class PartitionWorker:
         self._may_start = False
         try:
             if reason == "stop" and not self.is_dead:
-                await self._running.cut(CUT_S)
+                self._running.cut()
                 await self._last_ticks()
         finally:
             self._die(needs_takeover=self.needs_takeover)
@@ -135,7 +137,7 @@ class PartitionWorker:
 
     async def _release(self, *, is_moving: bool) -> None:
         """Let go of everything; disables of a partition that stays here may still finish."""
-        await self._running.cut(CUT_S)
+        self._running.cut()
         if self._life is not None:
             await self._life.commits.cancel()
         await self._ticker.retire()
@@ -204,9 +206,12 @@ class PartitionWorker:
             return
         try:
             self._step(life)
-        except Exception:  # a defect ends this partition, not the others
-            self._parts.log.exception("worker.failed", partition=self._partition)
-            self._die(needs_takeover=True)
+        except Exception:  # noqa: BLE001 - a defect ends this partition, not the others
+            self._break()
+
+    def _break(self) -> None:
+        self._parts.log.exception("worker.failed", partition=self._partition)
+        self._die(needs_takeover=True)
 
     def _step(self, life: Life) -> None:
         now_ms = self._parts.clock.now_ms()
@@ -248,12 +253,12 @@ class PartitionWorker:
             return False
         if not life.lease.is_fresh(self._parts.clock.monotonic()):
             life.doors.step_aside()
-            return _wants_start(life.machine, now_ms)
+            return life.wants_start(now_ms)
         machine, doors = life.machine, life.doors
         doors.open()
         admits = doors.admits
         while (attempt := machine.next_start(now_ms, admits=admits, hosts=doors)) is not None:
-            self._begin_attempt(life, attempt)
+            self._begin_attempt(life, attempt, now_ms=now_ms)
         doors.settle(machine.full_hosts)
         if doors.has_refused or machine.has_sated:
             self._parts.slots.wait(self._poke)
@@ -270,43 +275,47 @@ class PartitionWorker:
         return STEP_S_MAX
 
     def _arm(self, delay_s: float) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
+        """Have the next step come in time; a timer that fires about then is left alone."""
         loop = asyncio.get_running_loop()
-        self._timer = loop.call_later(max(0.0, delay_s), self._poke)
+        at = loop.time() + max(0.0, delay_s)
+        if self._timer is not None:
+            if -TIMER_EARLY_S <= self._timer.when() - at <= TIMER_LATE_S:
+                return
+            self._timer.cancel()
+        self._timer = loop.call_at(at, self._on_timer)
+
+    def _on_timer(self) -> None:
+        self._timer = None
+        self._poke()
 
     # ---- what happens meanwhile
 
-    def _begin_attempt(self, life: Life, attempt: Attempt) -> None:
+    def _begin_attempt(self, life: Life, attempt: Attempt, *, now_ms: int) -> None:
         past = self._parts.recollections.recall(self._partition, attempt)
         if past is not None:
-            self._conclude(life, attempt, past, now_ms=self._parts.clock.now_ms())
+            self._conclude(life, attempt, past, now_ms=now_ms)
             return
-        self._parts.slots.take(is_suspect=attempt.is_suspect)
-        if attempt.host is not None:
-            self._parts.hosts.take(attempt.host)
-        started_at = self._parts.clock.now_ms()
-        work = self._parts.attempts.make(attempt, life.endpoints)
-        self._running.start(
-            work, lambda report: self._ended(attempt, report, started_at=started_at)
-        )
+        life.doors.enter(attempt.host, is_suspect=attempt.is_suspect)
+        self._running.start(attempt, life.endpoints, now_ms=now_ms)
 
-    def _ended(self, attempt: Attempt, report: AttemptReport | None, *, started_at: int) -> None:
+    def _ended(self, attempt: Attempt, report: AttemptReport | None, started_at: int) -> None:
         """Take the end of an attempt; a report of None is one that was cut off (A6)."""
         parts, life = self._parts, self._life
+        assert life is not None
         if report is not None:
             subscription, subscriber = attempt.delivery.subscription, received(attempt.delivery).key
             parts.fate.note(subscription, subscriber or b"", report.outcome, report.finished_at)
-        parts.slots.release(is_suspect=attempt.is_suspect)
-        if attempt.host is not None:
-            parts.hosts.release(attempt.host)
-        if self.is_dead or life is None:
+        life.doors.go(attempt.host, is_suspect=attempt.is_suspect)
+        if self.is_dead:
             return
-        now_ms = parts.clock.now_ms()
         if report is None:
+            now_ms = parts.clock.now_ms()
             report = cut_off(Outcome.CANCELLED, started_at=started_at, finished_at=now_ms)
             parts.attempts.tell_unmade(attempt, report)
-        self._conclude(life, attempt, report, now_ms=now_ms)
+        try:
+            self._conclude(life, attempt, report, now_ms=report.finished_at)
+        except Exception:  # noqa: BLE001 - as in a step
+            self._break()
 
     def _conclude(
         self, life: Life, attempt: Attempt, report: AttemptReport, *, now_ms: int
@@ -374,7 +383,7 @@ class PartitionWorker:
             self._life.endpoints.listen(None)
             self._parts.recollections.keep(self._partition, self._life.machine.unwritten)
             self._life.doors.step_aside()
-        self._running.cancel()
+        self._running.cut()
         self._parts.delays.remove(self._partition)
         self._parts.sweeps.remove(self._partition)
         self._parts.slots.leave(self._poke)
@@ -385,16 +394,3 @@ class PartitionWorker:
         if life is None or self.is_dead or not self._arrivals.is_empty:
             return False
         return life.machine.can_read_head()
-
-
-def _wants_start(machine: Machine, now_ms: int) -> bool:
-    """Ask whether anything would start if it might; nothing does."""
-    is_wanted = False
-
-    def refuse(_is_suspect: bool) -> bool:
-        nonlocal is_wanted
-        is_wanted = True
-        return False
-
-    machine.next_start(now_ms, admits=refuse)
-    return is_wanted

@@ -1,8 +1,11 @@
 """One connection to a receiver: at most one request at a time, never a byte unasked.
 
-Life: made → (exchange → idle)* → closed. An exchange ends exactly once, with a value. Whatever is
-not a complete, clean answer closes the connection, and so does any byte while it is idle, since
-that byte would be taken for the answer to the next request.
+Life: made → (exchange → idle)* → closed. An exchange ends exactly once, with a value, unless it is
+aborted. Whatever is not a complete, clean answer closes the connection, and so does any byte while
+it is idle, since that byte would be taken for the answer to the next request.
+
+The end is told by a callback, in the very turn of the loop in which the answer came: a future would
+tell it one turn later, a task two, and each turn costs the loop a look at all its sockets.
 """
 
 import asyncio
@@ -42,6 +45,9 @@ class ExchangeEnd(msgspec.Struct, frozen=True):
         return self.failure is Outcome.CONNECTION_LOST and not self.has_bytes
 
 
+Ended = Callable[[ExchangeEnd], None]
+
+
 class Connection(asyncio.Protocol):
     """The protocol of one transport. `on_closed` is called once, after the transport is gone."""
 
@@ -52,9 +58,9 @@ class Connection(asyncio.Protocol):
         self._on_closed = on_closed
         self._transport: asyncio.Transport | None = None
         self._poll: select.poll | None = None
-        # Kept from exchange to exchange; a future says that one is running.
+        # Kept from exchange to exchange; `_ended` says that one is running, and hears of its end.
         self._reader: ResponseReader | None = None
-        self._done: asyncio.Future[ExchangeEnd] | None = None
+        self._ended: Ended | None = None
         # Armed once and moved on when it fires too early, so that quick exchanges share one timer.
         self._timer: asyncio.TimerHandle | None = None
         self._timer_at = 0.0
@@ -68,7 +74,7 @@ class Connection(asyncio.Protocol):
     @property
     def is_idle(self) -> bool:
         """Say whether a request may be sent now."""
-        return self._transport is not None and not self._is_closing and self._done is None
+        return self._transport is not None and not self._is_closing and self._ended is None
 
     def has_unread_bytes(self) -> bool:
         """Ask the kernel whether something arrived that the event loop has not read yet.
@@ -77,23 +83,23 @@ class Connection(asyncio.Protocol):
         """
         return self._poll is not None and bool(self._poll.poll(0))
 
-    def exchange(self, request: bytes, deadline: float) -> asyncio.Future[ExchangeEnd]:
-        """Send a request and return the future end. Needs `is_idle`.
+    def exchange(self, request: bytes, deadline: float, ended: Ended) -> None:
+        """Send a request; `ended` is called once, later, unless `abort` comes first.
 
-        `deadline` is a time of the loop's clock; the transport buffers at most this one request.
+        Needs `is_idle`. `deadline` is a time of the loop's clock; the transport buffers at most
+        this one request.
         """
         assert self._transport is not None
-        assert self._done is None
+        assert self._ended is None
         if self._reader is None:
             self._reader = ResponseReader()
         else:
             self._reader.reset()
-        self._done = done = self._loop.create_future()
+        self._ended = ended
         self._started = self._loop.time()
         self._blank_room = _BLANK_BYTES_MAX
         self._set_deadline(deadline)
         self._transport.write(request)
-        return done
 
     def close(self) -> None:
         """Close an idle connection politely."""
@@ -102,9 +108,9 @@ class Connection(asyncio.Protocol):
             self._transport.close()
 
     def abort(self) -> None:
-        """Close at once and forget a running exchange, whose future is the caller's to drop."""
+        """Close at once and forget a running exchange, which has no end then."""
         self._is_closing = True
-        self._done = None
+        self._ended = None
         self._drop_reader()
         self._stop_timer()
         if self._transport is not None:
@@ -122,7 +128,7 @@ class Connection(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         """Feed the answer; bytes without a request end the connection."""
         reader = self._reader
-        if reader is None or self._done is None:
+        if reader is None or self._ended is None:
             self._hear_unasked(data)
             return
         had_status = reader.status is not None
@@ -135,7 +141,7 @@ class Connection(asyncio.Protocol):
 
     def eof_received(self) -> bool:
         """End the exchange, if any; the transport then closes itself."""
-        if self._reader is not None and self._done is not None:
+        if self._reader is not None and self._ended is not None:
             self._reader.end()
             self._finish(Outcome.CONNECTION_LOST, "the receiver closed the connection")
         self._is_closing = True
@@ -145,7 +151,7 @@ class Connection(asyncio.Protocol):
         """End the exchange, if any, and tell the owner."""
         self._is_closing = True
         self._poll = None
-        if self._done is not None:
+        if self._ended is not None:
             if isinstance(exc, OSError) and is_local_fault(exc):
                 self._finish(Outcome.LOCAL_FAULT, describe_os_error(exc))
             else:
@@ -181,7 +187,7 @@ class Connection(asyncio.Protocol):
 
     def _on_timer(self) -> None:
         self._timer = None
-        if self._done is None:
+        if self._ended is None:
             return
         if self._deadline - self._loop.time() > _TIMER_SLACK_S:
             self._set_deadline(self._deadline)
@@ -189,18 +195,18 @@ class Connection(asyncio.Protocol):
             self._finish(Outcome.TIMEOUT, "no answer in time")
 
     def _finish(self, failure: Outcome | None, detail: str | None) -> None:
-        reader, done = self._reader, self._done
+        reader, ended = self._reader, self._ended
         assert reader is not None
-        assert done is not None
-        self._done = None
+        assert ended is not None
+        self._ended = None
         if reader.status is not None:
             failure = detail = None
         elif reader.error is not None:
             failure, detail = Outcome.PROTOCOL_ERROR, reader.error
         if not reader.is_reusable:
             self.abort()
-        if not done.done():
-            end = ExchangeEnd(
+        ended(
+            ExchangeEnd(
                 failure,
                 detail,
                 self._loop.time() - self._started,
@@ -210,7 +216,7 @@ class Connection(asyncio.Protocol):
                 reader.webhook_delivery,
                 reader.body,
             )
-            done.set_result(end)
+        )
 
     def _drop_reader(self) -> None:
         if self._reader is not None:

@@ -48,9 +48,10 @@ class Pool:
     def take(self, key: EndpointKey) -> Connection | None:
         """Take a connection that is still clean, or None; unclean ones are closed on the way."""
         while idle := self._by_endpoint.get(key):
-            connection = idle[-1]
-            _, since = self._since[connection]
-            self.forget(connection)
+            connection = idle.pop()
+            if not idle:
+                del self._by_endpoint[key]
+            _, since = self._since.pop(connection)
             is_fresh = self._loop.time() - since < self._idle_s_max
             if is_fresh and connection.is_idle and not connection.has_unread_bytes():
                 return connection

@@ -54,12 +54,23 @@ class AttemptResult(msgspec.Struct, frozen=True, kw_only=True):
     blocked_reason: BlockedReason | None = None
 
 
+Ended = Callable[[AttemptResult], None]
+Cut = Callable[[], None]
+
+
 class Sender(Protocol):
-    """Sends prepared requests."""
+    """Sends prepared requests.
+
+    `may_send` is asked right before bytes are written; on False the outcome is `cancelled`.
+    """
+
+    def begin(self, request: PreparedRequest, ended: Ended, *, may_send: MaySend = always) -> Cut:
+        """Send one request; `ended` is called once, never before this returned.
+
+        Or never, when the function that is returned is called first: it cuts the attempt off.
+        """
+        ...
 
     async def send(self, request: PreparedRequest, *, may_send: MaySend = always) -> AttemptResult:
-        """Send one request and tell how it ended. Raises nothing but CancelledError.
-
-        `may_send` is asked right before its bytes are written; on False the outcome is `cancelled`.
-        """
+        """Send one request and wait for its end. Raises nothing but CancelledError."""
         ...

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 
 import pytest
 
-from deliverer.sender.port import PreparedRequest, Sender
+from deliverer.sender.port import AttemptResult, PreparedRequest, Sender
 from schemas.outcome import Outcome
 
 Requests = Mapping[str, PreparedRequest]
@@ -69,3 +69,36 @@ class SenderContract:
 
         assert {result.outcome for result in results} == {Outcome.DELIVERED}
         await hanging
+
+    async def test_a_begun_attempt_ends_later_and_once(
+        self, sender: Sender, requests: Requests
+    ) -> None:
+        """Whoever begins it is in the middle of a step: nothing comes back before that is over."""
+        ends: list[AttemptResult] = []
+        has_ended = asyncio.Event()
+
+        def ended(result: AttemptResult) -> None:
+            ends.append(result)
+            has_ended.set()
+
+        sender.begin(requests["accepting"], ended)
+        sender.begin(requests["accepting"], ended, may_send=lambda: False)
+        assert ends == []
+
+        async with asyncio.timeout(10):
+            while len(ends) < 2:
+                has_ended.clear()
+                await has_ended.wait()
+        assert sorted(end.outcome for end in ends) == [Outcome.CANCELLED, Outcome.DELIVERED]
+
+    async def test_who_is_cut_off_hears_nothing(self, sender: Sender, requests: Requests) -> None:
+        """Also not that the time is over."""
+        ends: list[AttemptResult] = []
+        cut = sender.begin(requests["hanging"], ends.append)
+        await asyncio.sleep(0)
+
+        cut()
+        result = await sender.send(requests["hanging"])
+
+        assert result.outcome is Outcome.TIMEOUT
+        assert ends == []

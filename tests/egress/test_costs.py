@@ -54,7 +54,9 @@ async def attempt(port: int, timeout_s: float, *, is_closed: bool) -> Attempt:
     connection = Counted(loop, is_gone)
     await loop.create_connection(lambda: connection, "127.0.0.1", port)
     sent = request(port)
-    end = await connection.exchange(sent.head + sent.body, loop.time() + timeout_s)
+    done: asyncio.Future[ExchangeEnd] = loop.create_future()
+    connection.exchange(sent.head + sent.body, loop.time() + timeout_s, done.set_result)
+    end = await done
     if is_closed:
         async with asyncio.timeout(LONG_S):
             await is_gone.wait()

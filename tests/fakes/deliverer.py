@@ -2,7 +2,7 @@
 
 import asyncio
 import base64
-from collections.abc import Coroutine, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import orjson
@@ -14,6 +14,7 @@ from structlog.typing import FilteringBoundLogger
 from chassis.kafka import Record
 from chassis.tick import CommitInfo, ProducerLost
 from chassis.vault import Vault
+from deliverer.attempts import Attempter, Done
 from deliverer.commits import FEW_SPACING_S
 from deliverer.delays import TierFeed
 from deliverer.endpoints import OpenedCache, PartitionEndpoints, RegistryEntry, decode_entry
@@ -24,6 +25,7 @@ from deliverer.parts import Parts
 from deliverer.policy.items import Attempt, AttemptReport, Extent, Limits
 from deliverer.recollections import Recollections
 from deliverer.records import TopicNames
+from deliverer.sender.port import Cut
 from deliverer.slots import Slots
 from deliverer.state import CommittedState
 from deliverer.sweep import SweepFeed
@@ -347,16 +349,13 @@ class FakeAttempts:
         self._clock = clock
         self.started: list[Attempt] = []
         self.told: list[tuple[int, Outcome]] = []
-        self._open: dict[int, asyncio.Future[AttemptReport]] = {}
+        self._open: dict[int, tuple[Attempt, Done]] = {}
 
-    def make(
-        self, attempt: Attempt, endpoints: PartitionEndpoints
-    ) -> Coroutine[object, object, AttemptReport]:
+    def begin(self, attempt: Attempt, endpoints: PartitionEndpoints, done: Done) -> Cut:
         """Start an attempt that waits for `finish`."""
         self.started.append(attempt)
-        future: asyncio.Future[AttemptReport] = asyncio.get_running_loop().create_future()
-        self._open[attempt.delivery.sequence] = future
-        return self._wait(future)
+        self._open[attempt.delivery.sequence] = (attempt, done)
+        return lambda: self._cut(attempt)
 
     def tell_unmade(self, attempt: Attempt, report: AttemptReport) -> None:
         """Keep what the log would say."""
@@ -377,15 +376,18 @@ class FakeAttempts:
             duration_ms=1,
             **fields,  # type: ignore[arg-type]  # passed through as given
         )
-        self._open.pop(sequence).set_result(report)
+        self._end(sequence, report)
 
     def crash(self, sequence: int) -> None:
         """End an attempt by a defect of ours."""
-        self._open.pop(sequence).set_exception(RuntimeError("a defect"))
+        self._end(sequence, RuntimeError("a defect"))
 
-    @staticmethod
-    async def _wait(future: "asyncio.Future[AttemptReport]") -> AttemptReport:
-        return await future
+    def _end(self, sequence: int, report: AttemptReport | Exception) -> None:
+        attempt, done = self._open.pop(sequence)
+        done(attempt, report)
+
+    def _cut(self, attempt: Attempt) -> None:
+        self._open.pop(attempt.delivery.sequence, None)
 
 
 class FakeDisabling:
@@ -478,3 +480,21 @@ class Bench:
     def count(self, name: str, **labels: str) -> float:
         """Read a metric."""
         return self.instruments.get_sample_value(name, labels) or 0.0
+
+
+async def made(
+    attempter: Attempter, attempt: Attempt, endpoints: PartitionEndpoints
+) -> AttemptReport:
+    """Make an attempt and wait for its report; who is cancelled meanwhile cuts it off."""
+    report: asyncio.Future[AttemptReport] = asyncio.get_running_loop().create_future()
+
+    def done(ended: Attempt, found: AttemptReport | Exception) -> None:
+        assert ended is attempt
+        assert not isinstance(found, Exception)
+        report.set_result(found)
+
+    cut = attempter.begin(attempt, endpoints, done)
+    try:
+        return await report
+    finally:
+        cut()

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Mapping
 
-from deliverer.sender.port import AttemptResult, MaySend, PreparedRequest, always
+from deliverer.sender.port import AttemptResult, Cut, Ended, MaySend, PreparedRequest, always
 from schemas.outcome import Outcome
 
 DELIVERED = AttemptResult(outcome=Outcome.DELIVERED, status=204)
@@ -16,6 +16,21 @@ class FakeSender:
         self.answers = dict(answers or {})
         self.requests: list[PreparedRequest] = []
         self.hangs: set[str] = set()
+
+    def begin(self, request: PreparedRequest, ended: Ended, *, may_send: MaySend = always) -> Cut:
+        """Answer later; a task waits for it."""
+        task = asyncio.create_task(self.send(request, may_send=may_send))
+
+        def tell(done: "asyncio.Task[AttemptResult]") -> None:
+            ended(done.result())
+
+        task.add_done_callback(tell)
+
+        def cut() -> None:
+            task.remove_done_callback(tell)
+            task.cancel()
+
+        return cut
 
     async def send(self, request: PreparedRequest, *, may_send: MaySend = always) -> AttemptResult:
         """Answer; a host in `hangs` never does until its timeout."""

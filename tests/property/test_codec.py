@@ -1,13 +1,14 @@
 """Properties of the codec: total on any bytes, and lossless on events."""
 
+import msgspec
 import orjson
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from schemas.cloudevents import decode_document, decode_event, encode_event
-from schemas.delivery import decode_delivery, decode_retry
+from schemas.delivery import DeliveryEnvelope, decode_delivery, decode_retry, parse_lane
 from schemas.event import Event, Violation, check_event
-from schemas.http_binding import event_from_http, http_headers, structured_document
+from schemas.http_binding import event_from_http, http_head, http_headers, structured_document
 from schemas.lane_state import decode_lane, decode_window
 from schemas.registry import decode_subscription, parse_registry_key
 
@@ -39,6 +40,12 @@ VALUES = st.one_of(
     ),
 )
 HEADERS = st.lists(st.tuples(NAMES, VALUES), max_size=12)
+SUBSCRIPTIONS = st.one_of(st.sampled_from(["sub_a", "sub_ab", "", "a/1"]), st.text(max_size=6))
+LANES = st.builds(
+    lambda stem, rest: stem + rest,
+    SUBSCRIPTIONS,
+    st.sampled_from(["/1", "/1/2", "/1/63", "/1/64", "/1/test", "/", "", "b/1", "/1\n", "/\u0661"]),
+)
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers(-(2**60), 2**60) | st.text(max_size=8),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=6), inner),
@@ -125,6 +132,29 @@ def test_readers_of_our_own_records_are_total(raw: bytes, headers: list[tuple[st
     decode_retry([*headers, ("retry", raw)])
     http_headers(headers)
     structured_document(headers, raw)
+
+
+@given(st.one_of(HEADERS, EVENTS.map(lambda event: encode_event(event)[1])))
+def test_the_lines_of_a_head_are_the_headers(headers: list[tuple[str, bytes]]) -> None:
+    """The quick way and the plain one write the same bytes, whatever a record holds."""
+    lines = "".join(f"{name}: {value}\r\n" for name, value in http_headers(headers))
+
+    assert http_head(headers) == lines.encode()
+
+
+@given(SUBSCRIPTIONS, LANES)
+def test_a_lane_is_read_alike_however_it_is_asked(subscription: str, lane: str) -> None:
+    """A record whose lane is not its subscription's goes to quarantine, in both readings."""
+    envelope = {
+        "webhook_id": "msg_1", "lane": lane, "subscription": subscription, "kind": "first",
+        "accepted_at": 1, "registry_offset": 0,
+    }  # fmt: skip
+    parsed = parse_lane(lane)
+
+    found = decode_delivery([("delivery", msgspec.json.encode(envelope))])
+
+    is_own = parsed is not None and parsed.subscription == subscription
+    assert isinstance(found, DeliveryEnvelope) is is_own
 
 
 @given(EVENTS)

@@ -11,7 +11,7 @@ from deliverer.records import read_delivery
 from deliverer.sender.port import AttemptResult
 from schemas.outcome import Outcome
 from tests.fakes.clock import ManualClock
-from tests.fakes.deliverer import SECRET, FakeRegistry, delivery_record, silent_log
+from tests.fakes.deliverer import SECRET, FakeRegistry, delivery_record, made, silent_log
 from tests.fakes.sender import FakeSender
 
 HOST = "hooks.example.com"
@@ -37,7 +37,7 @@ class Rig:
         """Make an attempt."""
         delivery = read_delivery(delivery_record(5, **record))  # type: ignore[arg-type]
         assert isinstance(delivery, Delivery)
-        return await self.attempter.make(Attempt(delivery, number), self.registry.view)
+        return await made(self.attempter, Attempt(delivery, number), self.registry.view)
 
     def count(self, name: str, **labels: str) -> float:
         """Read a metric."""
@@ -107,7 +107,7 @@ async def test_a_stored_url_that_breaks_todays_rules_is_blocked() -> None:
     assert isinstance(delivery, Delivery)
     bad = Attempt(Delivery(**{**_fields(delivery), "webhook_id": "no such id"}), 1)
 
-    report = await rig.attempter.make(bad, rig.registry.view)
+    report = await made(rig.attempter, bad, rig.registry.view)
 
     assert report.outcome is Outcome.BLOCKED
     assert rig.sender.requests == []
@@ -158,7 +158,7 @@ async def test_our_own_delay_leaves_out_what_waited_for_its_receiver(is_unhinder
     assert isinstance(delivery, Delivery)
     delivery.is_unhindered = is_unhindered
 
-    await rig.attempter.make(Attempt(delivery, 1), rig.registry.view)
+    await made(rig.attempter, Attempt(delivery, 1), rig.registry.view)
 
     assert rig.count("hooklane_delivery_first_attempt_delay_seconds_count") == 1
     assert rig.count("hooklane_delivery_own_delay_seconds_count") == is_unhindered
@@ -171,8 +171,8 @@ async def test_a_retry_tells_how_late_it_started() -> None:
     assert isinstance(delivery, Delivery)
     due_at = ManualClock().now_ms() - 250
 
-    await rig.attempter.make(Attempt(delivery, 2, (0, 7), due_at=due_at), rig.registry.view)
-    await rig.attempter.make(Attempt(delivery, 1), rig.registry.view)
+    await made(rig.attempter, Attempt(delivery, 2, (0, 7), due_at=due_at), rig.registry.view)
+    await made(rig.attempter, Attempt(delivery, 1), rig.registry.view)
 
     assert rig.count("hooklane_retry_lateness_seconds_count") == 1
     assert rig.count("hooklane_retry_lateness_seconds_sum") == 0.25

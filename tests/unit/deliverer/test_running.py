@@ -1,74 +1,116 @@
-"""The tasks of running attempts."""
+"""The running attempts of a partition."""
 
 import asyncio
 
-from deliverer.policy.items import AttemptReport
+from deliverer.attempts import Done
+from deliverer.endpoints import PartitionEndpoints
+from deliverer.policy.items import Attempt, AttemptReport, Delivery
+from deliverer.records import read_delivery
 from deliverer.report import cut_off
 from deliverer.running import RunningAttempts
+from deliverer.sender.port import Cut
 from schemas.outcome import Outcome
+from tests.fakes.deliverer import FakeRegistry, delivery_record, silent_log
 
 REPORT = cut_off(Outcome.DELIVERED, started_at=0, finished_at=0)
+STARTED_AT = 17
 
 
 class Ends:
-    """Collects how attempts ended."""
+    """Begins attempts and collects how they ended."""
 
     def __init__(self) -> None:
         self.reports: list[AttemptReport | None] = []
-        self.faults: list[BaseException] = []
-        self.running = RunningAttempts(fail=self.faults.append)
-        self.go = asyncio.Event()
+        self.starts: list[int] = []
+        self.faults: list[Exception] = []
+        self.cuts = 0
+        self.running = RunningAttempts(
+            self._begin, finished=self._finished, fail=self.faults.append
+        )
+        self.done: Done | None = None
+        self.refusal: Exception | None = None
+        self._endpoints = FakeRegistry(silent_log()[0]).view
 
-    async def work(self) -> AttemptReport:
-        """Wait for the word, then report."""
-        await self.go.wait()
-        return REPORT
+    def start(self) -> Attempt:
+        """Start one attempt."""
+        delivery = read_delivery(delivery_record(0))
+        assert isinstance(delivery, Delivery)
+        attempt = Attempt(delivery, 1)
+        self.running.start(attempt, self._endpoints, now_ms=STARTED_AT)
+        return attempt
 
-    async def defect(self) -> AttemptReport:
-        """Fail as only a defect does."""
-        raise RuntimeError("a defect")
+    def end(self, attempt: Attempt, report: AttemptReport | Exception = REPORT) -> None:
+        """Let an attempt end."""
+        assert self.done is not None
+        self.done(attempt, report)
+
+    def _begin(self, attempt: Attempt, endpoints: PartitionEndpoints, done: Done) -> Cut:
+        if self.refusal is not None:
+            raise self.refusal
+        self.done = done
+        return self._cut
+
+    def _cut(self) -> None:
+        self.cuts += 1
+
+    def _finished(self, attempt: Attempt, report: AttemptReport | None, started_at: int) -> None:
+        self.reports.append(report)
+        self.starts.append(started_at)
 
 
 async def test_a_report_is_handed_on() -> None:
-    """The end of an attempt reaches whoever started it."""
+    """The end of an attempt reaches whoever started it, at once."""
     ends = Ends()
-    ends.running.start(ends.work(), ends.reports.append)
+    attempt = ends.start()
+    waiting = asyncio.create_task(ends.running.wait(5))
+    await asyncio.sleep(0)
 
-    ends.go.set()
+    ends.end(attempt)
 
-    assert await ends.running.wait(5)
-    assert ends.reports == [REPORT]
+    assert (ends.reports, ends.starts) == ([REPORT], [STARTED_AT])
+    assert await waiting
     assert len(ends.running) == 0
 
 
 async def test_waiting_is_bounded() -> None:
     """An attempt that does not end is reported as still running."""
     ends = Ends()
-    ends.running.start(ends.work(), ends.reports.append)
+    ends.start()
 
     assert not await ends.running.wait(0.001)
     assert not await ends.running.wait(0)
 
-    await ends.running.cut(5)
-
 
 async def test_what_is_cut_off_has_no_report() -> None:
-    """Cancellation ends as None, once."""
+    """It ends as None, once, whatever it says afterwards."""
     ends = Ends()
-    ends.running.start(ends.work(), ends.reports.append)
+    attempt = ends.start()
 
-    await ends.running.cut(5)
+    ends.running.cut()
+    ends.end(attempt)
 
-    assert ends.reports == [None]
-    assert ends.faults == []
+    assert (ends.reports, ends.cuts, ends.faults) == ([None], 1, [])
+    assert await ends.running.wait(0)
 
 
 async def test_a_defect_counts_as_cut_off_and_is_told() -> None:
     """The delivery goes back, the defect is not swallowed."""
     ends = Ends()
-    ends.running.start(ends.defect(), ends.reports.append)
 
-    await ends.running.wait(5)
+    ends.end(ends.start(), RuntimeError("a defect"))
 
     assert ends.reports == [None]
     assert [str(fault) for fault in ends.faults] == ["a defect"]
+
+
+async def test_what_cannot_begin_ends_later_as_a_defect() -> None:
+    """Whoever starts attempts is in the middle of a step."""
+    ends = Ends()
+    ends.refusal = RuntimeError("a defect")
+
+    ends.start()
+    assert ends.reports == []
+
+    assert await ends.running.wait(5)
+    assert ends.reports == [None]
+    assert ends.faults == [ends.refusal]

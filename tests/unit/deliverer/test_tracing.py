@@ -14,7 +14,7 @@ from deliverer.sender.port import AttemptResult
 from deliverer.tracing import AttemptTraces
 from schemas.outcome import Outcome
 from tests.fakes.clock import ManualClock
-from tests.fakes.deliverer import FakeRegistry, delivery_record, silent_log
+from tests.fakes.deliverer import FakeRegistry, delivery_record, made, silent_log
 from tests.fakes.sender import FakeSender
 from tests.fakes.tracing import SAMPLED, TRACE_ID, UNSAMPLED, Traces, ids_of, parent_of
 
@@ -49,7 +49,7 @@ class Rig:
         record = delivery_record(5)
         delivery = read_delivery(replace(record, headers=[*record.headers, *trace]))
         assert isinstance(delivery, Delivery)
-        await self.attempter.make(Attempt(delivery, number), self.registry.view)
+        await made(self.attempter, Attempt(delivery, number), self.registry.view)
 
     def told(self) -> dict[str, str]:
         """Return the trace headers of the one request."""
@@ -130,7 +130,7 @@ async def test_a_subscription_that_is_gone_has_no_request() -> None:
     delivery = read_delivery(delivery_record(5, subscription="sub_gone"))
     assert isinstance(delivery, Delivery)
 
-    await rig.attempter.make(Attempt(delivery, 1), rig.registry.view)
+    await made(rig.attempter, Attempt(delivery, 1), rig.registry.view)
 
     (process,) = traces.spans
     assert (process.attributes or {})["hooklane.outcome"] == "cancelled"

@@ -1,11 +1,12 @@
 """Test the life of a connection with time and bytes given by hand."""
 
+import asyncio
 import errno
 from typing import Any
 
 import pytest
 
-from deliverer.sender.connection import BODY_TIMEOUT_S, Connection
+from deliverer.sender.connection import BODY_TIMEOUT_S, Connection, ExchangeEnd
 from schemas.outcome import Outcome
 from tests.fakes.transport import FakeTransport, HandLoop
 
@@ -23,8 +24,10 @@ class Wire:
         self.connection.connection_made(self.transport)
 
     def exchange(self, deadline: float = 10.0) -> Any:
-        """Start an exchange."""
-        return self.connection.exchange(b"POST", deadline)
+        """Start an exchange; the future is its end."""
+        done: asyncio.Future[ExchangeEnd] = asyncio.get_running_loop().create_future()
+        self.connection.exchange(b"POST", deadline, done.set_result)
+        return done
 
 
 async def test_an_answer_ends_the_exchange_and_leaves_the_connection_idle() -> None:

@@ -9,18 +9,9 @@ import pytest
 from chassis.egress import EgressPolicy, IPAddress
 from deliverer.sender.dial import dial_tcp
 from deliverer.sender.port import PreparedRequest
-from deliverer.sender.sender import HttpSender, outcome_of
+from deliverer.sender.sender import HttpSender
 from schemas.outcome import Outcome
 from tests.fakes.clock import ManualClock
-
-
-def test_every_final_status_has_its_outcome() -> None:
-    """410 and 429 stand out of their class."""
-    special = {410: "http_410", 429: "http_429"}
-    classes = {2: "delivered", 3: "http_3xx", 4: "http_4xx", 5: "http_5xx"}
-
-    for status in range(200, 600):
-        assert outcome_of(status) == special.get(status, classes[status // 100])
 
 
 async def test_a_blocked_request_ends_without_a_connection() -> None:
