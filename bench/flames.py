@@ -18,7 +18,7 @@ import uvloop
 from bench import deliverer_bench, fanout_bench, gateway_bench
 from bench.children import Child
 from bench.run import PARTITIONS, crowds_of
-from bench.stand import Machine, Stand
+from bench.stand import Machine, Stand, broker
 from hooklane.embedded_kafka import EmbeddedKafka, EmbeddedKafkaError
 
 FOLDER = Path(__file__).parents[1] / "docs" / "flames"
@@ -67,7 +67,7 @@ def main(arguments: Sequence[str]) -> int:
         return 1
     FOLDER.mkdir(exist_ok=True)
     try:
-        with tempfile.TemporaryDirectory(prefix="hooklane-bench-") as at, EmbeddedKafka() as node:
+        with tempfile.TemporaryDirectory(prefix="hooklane-bench-") as at, broker() as node:
             uvloop.run(_draw(node, Path(at), names, profiler))
     except EmbeddedKafkaError as error:
         print(error, file=sys.stderr)

@@ -15,7 +15,7 @@ import uvloop
 from bench import deliverer_bench, fanout_bench, gateway_bench, latency_bench, pipeline_bench
 from bench.figures import Figure
 from bench.report import document, table
-from bench.stand import Machine, Stand
+from bench.stand import Machine, Stand, broker
 from bench.workload import Subscriber
 from chassis.clock import SystemClock
 from hooklane.embedded_kafka import EmbeddedKafka, EmbeddedKafkaError
@@ -38,7 +38,7 @@ def main(arguments: Sequence[str]) -> int:
     names = [name for name in NAMES if name in arguments] or list(NAMES)
     figures: list[Figure] = []
     try:
-        with tempfile.TemporaryDirectory(prefix="hooklane-bench-") as at, EmbeddedKafka() as node:
+        with tempfile.TemporaryDirectory(prefix="hooklane-bench-") as at, broker() as node:
             uvloop.run(_run(node, Path(at), names, figures))
     except EmbeddedKafkaError as error:
         print(error, file=sys.stderr)
