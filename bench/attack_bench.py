@@ -127,7 +127,11 @@ async def _figures(lab: Lab, scale: float) -> list[Figure]:
     figures = [
         await _beside(lab, ("30 % attack", attacked), kept, count=mixed, goal=MIXED_GOAL),
         await _beside(
-            lab, ("30 % attack", attacked), ("30 % close", closing), count=mixed, goal=CLOSING_GOAL
+            lab,
+            ("30 % attack, not close", attacked),
+            ("30 % close", closing),
+            count=mixed,
+            goal=CLOSING_GOAL,
         ),
         await _beside(lab, ("a new connection", ["closing"]), kept, count=alone, goal=MIXED_GOAL),
     ]
