@@ -24,7 +24,7 @@ class HttpSettings(Section):
         description="Bytes of a batch's body; more is refused.",
     )
     max_connections: int = Field(
-        default=1_000,
+        default=500,
         ge=1,
         le=100_000,
         description="Connections open at once; the next closes an idle one or gets a 503.",

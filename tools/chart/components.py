@@ -278,7 +278,7 @@ def _resources(cpu: str, memory: str, memory_max: str) -> Resources:
 
 
 GATEWAY = GatewayComponent(
-    resources=_resources("250m", "256Mi", "512Mi"),
+    resources=_resources("250m", "256Mi", "768Mi"),
     pre_stop_sleep_seconds=5,
     termination_grace_period_seconds=40,
 )

@@ -14,7 +14,6 @@ from gateway.connections import (
     HEAD_BYTES_MAX,
     READ_BYTES,
     RESERVED,
-    TURNED_AWAY_MAX,
     fit,
 )
 from gateway.server import HttpServer
@@ -142,13 +141,14 @@ def test_of_those_turned_away_only_so_many_are_answered(run: Callable[[Trial], N
         async with GatewayApi(connections_max=1) as api:
             inside = await connect(api)
             await begun(api, inside)
-            waiting = [await connect(api) for _ in range(TURNED_AWAY_MAX)]
+            api.server._doorway.turned_away_max = 5
+            waiting = [await connect(api) for _ in range(5)]
             reader, writer = await connect(api)
 
             with suppress(ConnectionError):
                 assert await reader.read() == b"", "cut without a word"
 
-            assert len(api.limit_hits) == TURNED_AWAY_MAX + 1
+            assert len(api.limit_hits) == 6
             for _, other in (*waiting, inside):
                 other.close()
             writer.close()
@@ -232,7 +232,7 @@ def test_many_requests_on_one_connection_are_no_long_head(run: Callable[[Trial],
 
 
 @pytest.mark.parametrize(
-    ("limit", "connections"), [(100_000, 1_000), (1_512, 1_000), (1_024, 512), (100, 50), (1, 1)]
+    ("limit", "connections"), [(100_000, 1_000), (2_280, 1_000), (1_024, 512), (100, 50), (1, 1)]
 )
 def test_fewer_files_are_fewer_connections(limit: int, connections: int) -> None:
     """A reserve is left for Kafka, or half of what there is."""
