@@ -24,7 +24,7 @@ async def rounds() -> None:
     )
     producer = AIOKafkaProducer(
         bootstrap_servers=plan["servers"],
-        compression_type="lz4",
+        compression_type="zstd",
         acks="all",
         enable_idempotence=True,
         max_batch_size=245_760,

@@ -107,7 +107,7 @@ def producer(
     transactional_id: str | None = None,
     transaction_s: float = TRANSACTION_S,
 ) -> AIOKafkaProducer:
-    """Return an unstarted idempotent producer (acks=all, lz4), transactional when it has an id.
+    """Return an unstarted idempotent producer (acks=all, zstd), transactional when it has an id.
 
     A transaction that nobody ended is aborted after `transaction_s`, at once by the next claim.
 
@@ -118,7 +118,7 @@ def producer(
         transactional_id=transactional_id,
         enable_idempotence=True,
         acks="all",
-        compression_type="lz4",
+        compression_type="zstd",
         linger_ms=0,
         retry_backoff_ms=20,
         request_timeout_ms=15_000,
@@ -172,12 +172,17 @@ async def retire(client: AnyClient, *, timeout_s: float = 5.0) -> None:
 
 def record_bytes(record: Record) -> int:
     """Return an upper bound of what a record takes in the log, uncompressed."""
-    size = _BATCH_HEADER_BYTES + _RECORD_FRAME_BYTES
-    size += len(record.key or b"") + len(record.value or b"")
+    content_bytes = len(record.key or b"") + len(record.value or b"")
     for name, value in record.headers:
         name_bytes = len(name) if name.isascii() else len(name.encode())
-        size += _HEADER_FRAME_BYTES + name_bytes + len(value)
-    return size
+        content_bytes += name_bytes + len(value)
+    return framed_bytes(content_bytes, headers=len(record.headers))
+
+
+def framed_bytes(content_bytes: int, *, headers: int) -> int:
+    """Return that bound for a record whose key, value and headers are known by their sum only."""
+    frame_bytes = _BATCH_HEADER_BYTES + _RECORD_FRAME_BYTES + _HEADER_FRAME_BYTES * headers
+    return frame_bytes + content_bytes
 
 
 def build_batches(maker: AIOKafkaProducer, records: Iterable[Record]) -> Iterator[Batch]:

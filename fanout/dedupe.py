@@ -50,15 +50,16 @@ class DedupeWindow:
     def see(self, identity: int, content: int, *, at_ms: int, size_bytes: int) -> Sighting:
         """Look an event up and remember it when it is new."""
         self._evict(at_ms - self._span_ms)
-        known = self._contents.get(identity)
+        contents = self._contents
+        known = contents.get(identity)
         if known is not None:
             return Sighting.DUPLICATE if known == content else Sighting.CONFLICT
-        self._contents[identity] = content
+        contents[identity] = content
         self._identities.append(identity)
         self._times.append(at_ms)
         self._sizes.append(size_bytes)
         self._bytes += size_bytes
-        while len(self._contents) > self._events_max or self._bytes > self._bytes_max:
+        while len(contents) > self._events_max or self._bytes > self._bytes_max:
             self._drop_oldest()
         return Sighting.NEW
 

@@ -24,16 +24,10 @@ class Draft:
         self.events = 0
         self.costly_events = 0
         self.size_bytes = 0
+        self.is_full = False
+        """Whether it should be committed before more is added; one event always fits."""
         self._records_max = records_max
         self._bytes_max = bytes_max
-
-    @property
-    def is_full(self) -> bool:
-        """Whether it should be committed before more is added; one event always fits."""
-        return (
-            max(len(self.records), self.events) >= self._records_max
-            or self.size_bytes >= self._bytes_max
-        )
 
     def add(self, received: Received, plan: Plan) -> None:
         """Take the plan of an event in."""
@@ -42,6 +36,11 @@ class Draft:
         if plan.records:
             self.records += plan.records
             self.size_bytes += plan.size_bytes
+        self.is_full = (
+            self.events >= self._records_max
+            or len(self.records) >= self._records_max
+            or self.size_bytes >= self._bytes_max
+        )
         if plan.result is Result.MATCHED:
             self.deliveries += len(plan.records)
             self.accepted_at[received.timestamp] += 1

@@ -262,7 +262,7 @@ class PartitionFanout:
                 break
             queue.popleft()
             self._queue_bytes -= size_bytes
-            plan = plan_one(record, registry_offset=registry_offset)
+            plan = plan_one(record, registry_offset=registry_offset, size_bytes=size_bytes)
             if traces is not None:
                 plan = self._traced(traces, record, plan)
             draft.add(record, plan)

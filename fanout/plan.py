@@ -12,11 +12,12 @@ import msgspec
 
 from chassis.kafka import Record, record_bytes
 from fanout.dedupe import DedupeWindow, Sighting, content_of, identity_of
-from fanout.deliveries import Origin, write_deliveries
+from fanout.deliveries import write_deliveries
 from fanout.directory import Directory
 from fanout.index import Row
 from fanout.received import Headers, Received, size_of
 from schemas.cloudevents import attribute_headers, decode_event
+from schemas.delivery import envelope_ends
 from schemas.event import Event, Violation
 from schemas.event_types import SchemaMode, SchemaViolation
 from schemas.filters import EventView
@@ -71,13 +72,6 @@ class Fingerprint(NamedTuple):
     size_bytes: int
 
 
-class Reading(NamedTuple):
-    """An event, and the headers that carry its attributes on."""
-
-    event: Event
-    attributes: Headers
-
-
 class Planner:
     """Plans the events of one partition in log order."""
 
@@ -99,17 +93,29 @@ class Planner:
         self._event_types = event_types
         self._window = window
 
-    def plan(self, record: Received, *, registry_offset: int) -> Plan:
-        """Decide about a record; `registry_offset` is how far the directory has read."""
+    def plan(
+        self, record: Received, *, registry_offset: int, size_bytes: int | None = None
+    ) -> Plan:
+        """Decide about a record; `registry_offset` is how far the directory has read.
+
+        `size_bytes` is the record's `size_of`, when it is known already.
+        """
         reading = self._read(record)
         if isinstance(reading, Violation):
             return self._quarantined(record, reading)
         event, attributes = reading
+        if size_bytes is None:
+            size_bytes = size_of(record)
         mode: SchemaMode | None = None
         digest = event_digest(event.subscriber, event.source, event.id)
         # What names its target (test, redrive, replay) repeats on purpose what was judged before.
         if event.target is None:
-            sighting = self.remember(_fingerprint(event, record, digest))
+            sighting = self._window.see(
+                identity_of(digest),
+                content_of(event),
+                at_ms=record.timestamp,
+                size_bytes=size_bytes,
+            )
             if sighting is Sighting.DUPLICATE:
                 return Plan(Result.DUPLICATE)
             if sighting is Sighting.CONFLICT:
@@ -122,12 +128,22 @@ class Planner:
         rows, is_costly = self._takers(event, appended_at=record.timestamp)
         if not rows:
             return Plan(Result.UNMATCHED, schema_mode=mode, is_costly=is_costly)
-        origin = Origin(record, event, attributes, webhook_id_of(digest), registry_offset)
-        records, size_bytes = write_deliveries(origin, rows, topic=self._deliveries_topic)
-        return Plan(Result.MATCHED, records, size_bytes, schema_mode=mode, is_costly=is_costly)
+        records, log_bytes = write_deliveries(
+            record,
+            event,
+            rows,
+            topic=self._deliveries_topic,
+            attributes=attributes,
+            ends=envelope_ends(webhook_id_of(digest), record.timestamp, registry_offset),
+            size_bytes=size_bytes,
+        )
+        return Plan(Result.MATCHED, records, log_bytes, schema_mode=mode, is_costly=is_costly)
 
-    def _read(self, record: Received) -> Reading | Violation:
-        """Read a record and check that it lies where its subscriber's registry is."""
+    def _read(self, record: Received) -> tuple[Event, Headers] | Violation:
+        """Read a record that lies where its subscriber's registry is.
+
+        The headers are those that carry its attributes on.
+        """
         key, headers = record.key, record.headers
         event = read_plain(key, record.value, headers)
         if event is None:
@@ -138,7 +154,7 @@ class Planner:
         if partition_of(key or b"", self._partitions) != self._partition:
             detail = "the key belongs to another partition: set partitioner=murmur2_random"
             return Violation(QuarantineReason.WRONG_PARTITION, detail)
-        return Reading(event, headers)
+        return event, headers
 
     def remember(self, seen: Fingerprint) -> Sighting:
         """Enter an event into the dedupe window."""
@@ -149,11 +165,13 @@ class Planner:
     def fingerprint_of(self, record: Received) -> Fingerprint | None:
         """Return what the window keeps of a record, None when it keeps nothing of it."""
         reading = self._read(record)
-        if isinstance(reading, Violation) or reading.event.target is not None:
+        if isinstance(reading, Violation) or reading[0].target is not None:
             return None
-        event = reading.event
+        event, _ = reading
         digest = event_digest(event.subscriber, event.source, event.id)
-        return _fingerprint(event, record, digest)
+        return Fingerprint(
+            identity_of(digest), content_of(event), record.timestamp, size_of(record)
+        )
 
     def _takers(self, event: Event, *, appended_at: int) -> tuple[Sequence[Row], bool]:
         """Return the subscriptions that get the event, and whether a filter would cost too much.
@@ -198,9 +216,3 @@ def _wanting(rows: Sequence[Row], event: Event) -> tuple[Sequence[Row], bool]:
     view = EventView(event)
     kept = [row for row in rows if row.wanted is None or row.wanted.matches(view)]
     return kept, view.refusals > 0
-
-
-def _fingerprint(event: Event, record: Received, digest: bytes) -> Fingerprint:
-    """Return what the dedupe window keeps of an event, whose `event_digest` is known."""
-    size_bytes = size_of(record)
-    return Fingerprint(identity_of(digest), content_of(event), record.timestamp, size_bytes)

@@ -57,7 +57,7 @@ def event_digest(subscriber: str, source: str, event_id: str) -> bytes:
 
 def webhook_id_of(digest: bytes) -> str:
     """Write the `event_digest` of an event as its webhook id."""
-    return "msg_" + crockford(digest)
+    return f"msg_{_crockford_of_16(digest)}"
 
 
 def idempotent_event_id(subscriber: str, source: str, key: str) -> str:

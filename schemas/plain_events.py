@@ -24,6 +24,7 @@ Headers = Sequence[tuple[str, bytes]]
 _SPECVERSION = SPECVERSION.encode()
 _REQUIRED = 4
 _KINDS_MAX = 2_048
+_SUBSCRIBERS_MAX = 8_192
 _SECONDS_MAX = 512
 _KIND_BYTES_MAX = 1_024
 _TRACE_BYTES_MAX = 512
@@ -58,8 +59,8 @@ def read_plain(key: bytes | None, value: bytes | None, headers: Headers) -> Even
     if len(found) != len(headers) - _REQUIRED or None in found.values():
         return None
     like = _event_like(source, event_type, found.pop("content-type", None))
-    subscriber = key.decode() if key.isascii() else ""
-    if like is None or check_subscriber(subscriber) is not None:
+    subscriber = _subscriber_of(key) if len(key) <= _KIND_BYTES_MAX else None
+    if like is None or subscriber is None:
         return None
     time = subject = None
     extensions: dict[str, str] = {}
@@ -84,6 +85,12 @@ def read_plain(key: bytes | None, value: bytes | None, headers: Headers) -> Even
         extensions=extensions,
         data=value,
     )
+
+
+@functools.lru_cache(maxsize=_SUBSCRIBERS_MAX)
+def _subscriber_of(key: bytes) -> str | None:
+    subscriber = key.decode() if key.isascii() else ""
+    return subscriber if check_subscriber(subscriber) is None else None
 
 
 def _event_like(source: bytes, event_type: bytes, content_type: bytes | None) -> Event | None:

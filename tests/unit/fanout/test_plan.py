@@ -163,9 +163,17 @@ def test_the_size_of_a_plan_bounds_that_of_its_records(desk: Desk) -> None:
     """A tick is full by it, and its time-out grows with it."""
     put(desk.directory, subscription("sub_with_a_longer_id"))
 
-    plan = desk.plan(headers=[("ce_orderingkey", b"k")])
+    plain = desk.plan(headers=[("ce_orderingkey", b"k")])
+    document = desk.plan(
+        2,
+        headers=[("content-type", b"application/cloudevents+json")],
+        value=b'{"specversion":"1.0","id":"2","source":"/s","type":"t","n":1,"t":true,"data":1}',
+    )
 
-    assert plan.size_bytes == sum(record_bytes(record) for record in plan.records)
+    for plan in (plain, document):
+        exact = sum(record_bytes(record) for record in plan.records)
+        assert exact <= plan.size_bytes < exact + 2 * 256
+        assert len(plan.records) == 2
 
 
 def test_a_record_on_a_foreign_partition_is_set_aside() -> None:
