@@ -7,7 +7,7 @@ up to a tenth of the CPU of a delivery. Not for turning it off: cycles are still
 
 import gc
 
-YOUNG_OBJECTS = 20_000
+YOUNG_OBJECTS = 50_000
 """Objects more than died since the last look; bounds what cycles may hold meanwhile."""
 OLDER_EVERY = 20
 

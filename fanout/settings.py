@@ -29,7 +29,7 @@ class FanoutLimits(Section):
         "a takeover reads as much.",
     )
     tick_records: int = Field(
-        default=1_000, ge=1, le=100_000, description="Records after which a tick is full."
+        default=3_000, ge=1, le=100_000, description="Records after which a tick is full."
     )
     tick_bytes: int = Field(
         default=8 * _MIB, ge=1024, description="Bytes after which a tick is full."
