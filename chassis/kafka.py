@@ -226,6 +226,19 @@ async def produce(maker: AIOKafkaProducer, records: Iterable[Record]) -> list[Re
     return results
 
 
+async def append_batch(maker: AIOKafkaProducer, records: Sequence[Record]) -> RecordMetadata:
+    """Append records of one partition that fit one batch, as `produce` does with any."""
+    builder = maker.create_batch()
+    for record in records:
+        if not _append(builder, record):
+            raise ValueError("the records do not fit a batch")
+    builder.close()
+    topic, partition = records[0].topic, records[0].partition
+    answer = await maker.send_batch(builder, topic, partition=partition)
+    retrieve_later(answer)
+    return await answer
+
+
 def check_runtime() -> None:
     """Refuse an environment in which aiokafka works, but badly or only sometimes."""
     problems = []

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from chassis.kafka import KafkaUnavailable, Record, produce, producer, retire, start
+from chassis.kafka import KafkaUnavailable, Record, append_batch, producer, retire, start
 from chassis.settings import KafkaSettings
 
 _RETIRE_S = 2.0
@@ -22,12 +22,12 @@ class KafkaAppender:
     async def append(self, records: Sequence[Record]) -> int:
         """Append records of one partition as one batch; gives the offset of the first one."""
         try:
-            answers = await produce(self._producer, records)
+            answer = await append_batch(self._producer, records)
         except (RuntimeError, OSError, AssertionError) as error:  # KafkaError is a RuntimeError
             raise KafkaUnavailable(f"the batch was not acknowledged: {error!r}") from error
-        if len(answers) != 1 or answers[0].offset < 0:
+        if answer.offset < 0:
             raise KafkaUnavailable("the batch was acknowledged without a place")
-        base_offset: int = answers[0].offset
+        base_offset: int = answer.offset
         return base_offset
 
     async def retire(self) -> None:

@@ -57,13 +57,13 @@ class Keyring:
         scheme, _, key = (authorization or "").partition(" ")
         key = key.strip(" ")
         digest = digest_of(key[:_KEY_CHARS_MAX])
-        is_root = hmac.compare_digest(digest, self._root_digest)
+        is_bearer = scheme.lower() == _SCHEME and len(key) <= _KEY_CHARS_MAX
+        if hmac.compare_digest(digest, self._root_digest) and is_bearer:
+            return ROOT
         record = self._record_of(key)
         is_known = hmac.compare_digest(digest, _NO_DIGEST if record is None else record.digest)
-        if scheme.lower() != _SCHEME or len(key) > _KEY_CHARS_MAX:
+        if not is_bearer:
             return None
-        if is_root:
-            return ROOT
         if record is None or not is_known or is_expired(record, now_ms):
             return None
         return principal_of(record)

@@ -24,7 +24,7 @@ Mode = Literal["warn", "enforce"]
 UNKNOWN_SUBSCRIBER = Problem(Code.NOT_FOUND, "there is no such subscriber")
 
 
-class Accepted(msgspec.Struct, frozen=True):
+class Accepted(msgspec.Struct, frozen=True, gc=False):
     """An event to write, and what its schema only warns of."""
 
     event: Event

@@ -2,8 +2,9 @@
 
 from typing import Final
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client import CollectorRegistry, Counter, Gauge
 
+from chassis.instruments import Distributions, Tallies
 from gateway.limits import LIMITS
 from gateway.problems import Code
 
@@ -33,19 +34,21 @@ class GatewayMetrics:
     """One per process."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
-        events = Counter(
+        self._events = Tallies(
             "hooklane_ingest_events_total",
             "Events that came in over HTTP, by what became of them.",
-            ["result"],
+            label="result",
+            values=RESULTS,
             registry=registry,
-        )
-        duration = Histogram(
+        ).tallies
+        self.duration_of = Distributions(
             "hooklane_ingest_request_duration_seconds",
             "Time from a request's head to its answer.",
-            ["route"],
+            label="route",
+            values=ROUTES,
             buckets=_DURATION_BUCKETS_S,
             registry=registry,
-        )
+        ).distributions
         violations = Counter(
             "hooklane_schema_violations_total",
             "Events whose data breaks the schema of their type.",
@@ -53,8 +56,6 @@ class GatewayMetrics:
             registry=registry,
         )
         self.schema_violations = {mode: violations.labels(mode) for mode in SCHEMA_MODES}
-        self._events = {result: events.labels(result) for result in RESULTS}
-        self.duration_of = {route: duration.labels(route) for route in ROUTES}
         self.registry_records = Gauge(
             "hooklane_registry_records",
             "Records of the registry in memory.",
@@ -85,4 +86,5 @@ class GatewayMetrics:
 
     def count(self, problem: Code | None, events: int = 1) -> None:
         """Count events: accepted, or refused for a reason."""
-        self._events[_RESULT_OF.get(problem, "invalid") if problem else "accepted"].inc(events)
+        result = _RESULT_OF.get(problem, "invalid") if problem else "accepted"
+        self._events[result].value += events

@@ -8,7 +8,7 @@ import orjson
 from gateway.documents import DEPTH_MAX, check_json
 
 
-class NativeEvent(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
+class NativeEvent(msgspec.Struct, forbid_unknown_fields=True, frozen=True, gc=False):
     """The fields as they were sent; `data` is empty when there is none."""
 
     subscriber: str

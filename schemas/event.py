@@ -58,7 +58,7 @@ class Violation(msgspec.Struct, frozen=True):
     detail: str
 
 
-class Event(msgspec.Struct, frozen=True, kw_only=True):
+class Event(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """One CloudEvent for one subscriber; `data` is byte for byte what the producer wrote.
 
     `extensions` never holds `subscriber`; `target` and `kind` are the internal headers
