@@ -16,7 +16,7 @@ from aiokafka.record.default_records import DefaultRecordBatchBuilder
 from aiokafka.record.memory_records import MemoryRecords
 
 from chassis import kafka, kafka_seam
-from chassis.kafka_seam import GuardedClient, GuardedConnection
+from chassis.kafka_seam import Fetched, FreedRecords, GuardedClient, GuardedConnection
 from chassis.settings import KafkaSettings
 
 NOBODY = KafkaSettings(bootstrap_servers="127.0.0.1:1")
@@ -112,15 +112,12 @@ def no_collector() -> Iterator[None]:
     gc.enable()
 
 
-@pytest.mark.usefixtures("no_collector")
-async def test_what_was_fetched_in_vain_is_freed_at_once() -> None:
-    """A seek in the middle of a chunk leaves nothing to a collector that comes rarely."""
-    await kafka.retire(kafka.consumer(NOBODY, client_id="test"))
+def _fetched(made: type[fetcher.PartitionRecords]) -> fetcher.PartitionRecords:
     builder = DefaultRecordBatchBuilder(2, 0, 0, -1, -1, -1, 65_536)
     for number in range(3):
-        builder.append(number, 0, b"k", b"v%d" % number, [])
-    fetched = fetcher.PartitionRecords(
-        TopicPartition("t", 0),
+        builder.append(number, 5 + number, b"k", b"v%d" % number, [("h", b"x")])
+    return made(
+        TopicPartition("t", 4),
         MemoryRecords(bytes(builder.build())),
         [],
         0,
@@ -129,6 +126,23 @@ async def test_what_was_fetched_in_vain_is_freed_at_once() -> None:
         check_crcs=True,
         isolation_level=0,
     )
+
+
+def test_a_fetched_record_says_what_a_record_of_aiokafka_says() -> None:
+    """But for its checksum and the sizes of what it holds."""
+    ours, theirs = list(_fetched(FreedRecords)), list(_fetched(FreedRecords.__base__))
+
+    assert len(ours) == len(theirs) == 3
+    for mine, other in zip(ours, theirs, strict=True):
+        for name in Fetched.__struct_fields__:
+            assert getattr(mine, name) == getattr(other, name)
+
+
+@pytest.mark.usefixtures("no_collector")
+async def test_what_was_fetched_in_vain_is_freed_at_once() -> None:
+    """A seek in the middle of a chunk leaves nothing to a collector that comes rarely."""
+    await kafka.retire(kafka.consumer(NOBODY, client_id="test"))
+    fetched = _fetched(fetcher.PartitionRecords)
 
     first = next(fetched)
     watched = weakref.ref(fetched)
