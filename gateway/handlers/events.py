@@ -46,7 +46,7 @@ BATCH_ITEMS_MAX: Final = 1_000
 _NATIVE: Final = "application/json"
 _STRUCTURED: Final = "application/cloudevents+json"
 _CLOUDEVENTS_BATCH: Final = "application/cloudevents-batch+json"
-_ITEMS_PER_TURN: Final = 32
+_ITEMS_PER_TURN: Final = 64
 
 T = TypeVar("T")
 R = TypeVar("R")

@@ -36,9 +36,14 @@ async def test_produce_answers_with_offsets_in_order(
     )
     second = await kafka.produce(producer, [Record(topic, 0, b"k", None, (("h", b"v"),))])
 
+    third = await kafka.append_batch(producer, [Record(topic, 0, b"k", b"3")] * 2)
+
     assert {(a.partition, a.offset) for a in first} == {(0, 0), (1, 0)}
     assert [(a.partition, a.offset) for a in second] == [(0, 1)]
-    assert await read_all(settings, topic) == [b"1", None]
+    assert (third.partition, third.offset) == (0, 2)
+    assert await read_all(settings, topic) == [b"1", None, b"3", b"3"]
+    with pytest.raises(ValueError, match="fit"):
+        await kafka.append_batch(producer, [Record(topic, 0, None, bytes(kafka.BATCH_BYTES))] * 2)
     await kafka.retire(producer)
     assert asyncio.all_tasks() == {asyncio.current_task()}
 
