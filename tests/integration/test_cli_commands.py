@@ -1,9 +1,14 @@
 """The commands of producers and operators against a real gateway on a real Kafka."""
 
+import asyncio
 import json
+import signal
+import sys
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from standardwebhooks import Webhook
 
 from tests.e2e.conftest import stack as stack_fixture
 from tests.e2e.stack import Stack
@@ -121,6 +126,43 @@ async def test_prune_rotate_and_list_all(gateway: Stack, tmp_path: Path) -> None
     assert pruned[0] == 0, pruned
     assert pruned[1].count('"delete"') == 2
     assert [one["id"] for one in json.loads(listed[1])] == [theirs["id"]]
+
+
+async def test_what_is_listened_to_is_taken_and_nothing_is_left(gateway: Stack) -> None:
+    """The subscription is there as long as the command runs, and leads to where it listens."""
+    path = "/v1/subscribers/acme/subscriptions"
+    variables = gateway.environment | client(gateway, WEBHOOK_SECRET=SECRET)
+    now = datetime.now(UTC)  # noqa: TID251 - the command has its own clock
+    headers = {
+        "webhook-id": "msg_1",
+        "webhook-timestamp": str(int(now.timestamp())),
+        "webhook-signature": Webhook(SECRET).sign("msg_1", now, "{}"),
+    }
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "hooklane", "listen", "--subscriber", "acme", "-o", "json",
+        env=variables, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
+    )  # fmt: skip
+    try:
+        assert process.stderr is not None
+        assert process.stdout is not None
+        async with asyncio.timeout(60):
+            while b"Ctrl-C ends it" not in (line := await process.stderr.readline()):
+                assert line, "it ended before it listened"
+            _, meanwhile = await gateway.api("GET", path)
+            async with gateway.session.post(
+                meanwhile["items"][0]["url"], data=b"{}", headers=headers
+            ) as answer:
+                row = json.loads(await process.stdout.readline())
+            process.send_signal(signal.SIGINT)
+            await process.communicate()
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
+    _, afterwards = await gateway.api("GET", path)
+
+    assert (answer.status, row["verified"], row["body"]) == (204, True, "{}")
+    assert (process.returncode, afterwards["items"]) == (0, [])
 
 
 async def test_keys_live_and_die(gateway: Stack) -> None:
