@@ -110,8 +110,8 @@ class ExpressProtocol(ProblemProtocol):
         self._is_serving = self._request_in_progress = False
         if self._handler_waiter is not None and not self._handler_waiter.done():
             self._handler_waiter.set_result(None)
-        if self.transport is None:
-            return
+        if self.transport is None or self.transport.is_closing():
+            return  # uvloop raises on a write then
         self.transport.write(answer)
         if self._close or self._force_close:
             self.transport.close()

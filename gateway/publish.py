@@ -150,6 +150,7 @@ class BatchingPublisher:
             return await done
         finally:
             self._leave(submission)
+            self._forget_answered()
 
     def submit(self, records: Sequence[Record], on_done: Done) -> None:
         """Do the same without a task that waits: `on_done` gets the answers, once."""
