@@ -209,6 +209,7 @@ class Ownership:
             got = await self._getmany(consumer, *places, timeout_ms=timeout_ms)
             if epoch == self._epoch:
                 self._feed(consumer, got)
+                await asyncio.sleep(0)  # what the actors take at once is no reason to leave any out
             else:
                 self._discard(got)
 

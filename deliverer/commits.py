@@ -19,8 +19,12 @@ SPACING_S = 0.1
 """A tick costs milliseconds of CPU, here and three times as many at the brokers, whatever it holds.
 Successes wait for none, but those since the last one are repeated after a crash."""
 FEW_SPACING_S = 0.4
-FEW_OUTPUTS = 16
-"""As long as so few wait, a tick may take longer: a crash repeats no more of them for it."""
+FEW_OUTPUTS = 128
+"""As long as so few wait, a tick may take longer: it costs each partition the same, however little
+it holds, and a crash repeats no more for it than a full tick."""
+TOLD_SPACING_S = 1.0
+"""The group's offset is there for tools only, `$window` is the authority: so it goes with one tick
+a second. It is two of five requests of a transaction, and one more partition that gets a marker."""
 AWAITED_SPACING_S = 0.005
 OUTPUTS_MAX = 256
 """So many records end the wait early: what a crash repeats is bounded in number, not only in time.
@@ -53,6 +57,8 @@ class Commits:
         self._aside: list[Quarantined] = []
         self._notices: list[Disable] = []
         self._began_at = parts.clock.monotonic()
+        self._told_at = self._began_at - TOLD_SPACING_S
+        self._told: int | None = None
         self._task: asyncio.Task[Committed | Lost] | None = None
         self.is_in_doubt = False
 
@@ -71,7 +77,11 @@ class Commits:
 
     @property
     def has_output(self) -> bool:
-        """Tell whether there is something to write."""
+        """Tell whether there is something to write, or to tell the group."""
+        return self._has_news or self._told != self._machine.low_mark
+
+    @property
+    def _has_news(self) -> bool:
         return bool(self._aside) or self._machine.has_output
 
     def set_aside(self, records: list[Quarantined]) -> None:
@@ -85,17 +95,21 @@ class Commits:
     def due_in(self, now: float) -> float:
         """Return in how many seconds a tick should begin: group commit, the more the sooner."""
         count = self._machine.output_count
-        pause_s = FEW_SPACING_S if self.has_output else IDLE_S
+        pause_s = FEW_SPACING_S if self._has_news else IDLE_S
         if count >= OUTPUTS_MAX or self._notices or self._machine.is_tick_awaited:
             pause_s = AWAITED_SPACING_S
         elif count >= FEW_OUTPUTS:
             pause_s = SPACING_S
+        elif self._told != self._machine.low_mark:
+            pause_s = min(pause_s, TOLD_SPACING_S)
         return self._began_at + pause_s - now
 
     def begin(self) -> None:
         """Begin a tick, also an empty one: its offsets renew the lease (C6)."""
         clock = self._parts.clock
         now_ms, self._began_at = clock.now_ms(), clock.monotonic()
+        tells_group = not self._has_news or self._began_at - self._told_at >= TOLD_SPACING_S
+        self._told_at = self._began_at if tells_group else self._told_at
         snapshot = self._machine.begin_tick(now_ms)
         aside, self._aside = self._aside, []
         notices, self._notices = self._notices, []
@@ -104,11 +118,17 @@ class Commits:
         )
         records += [item.record for item in aside]
         tick = Tick(
-            mark=(snapshot.term, snapshot.tick), records=records, position=snapshot.window.w
+            mark=(snapshot.term, snapshot.tick),
+            records=records,
+            position=snapshot.window.w,
+            tells_group=tells_group,
         )
         task = asyncio.create_task(self._ticker.commit(tick, on_doubt=self._doubt), name="tick")
         self._task = task
-        task.add_done_callback(lambda done: self._done(done, snapshot, aside, notices))
+        told = snapshot.window.w if tells_group else self._told
+        task.add_done_callback(
+            lambda done: self._done(done, snapshot, aside, notices=notices, told=told)
+        )
 
     async def wait(self) -> None:
         """Wait until the tick under way ended."""
@@ -132,7 +152,9 @@ class Commits:
         task: asyncio.Task[Committed | Lost],
         snapshot: TickSnapshot,
         aside: list[Quarantined],
+        *,
         notices: list[Disable],
+        told: int | None,
     ) -> None:
         if task is not self._task:
             return  # cancelled, or of a life before
@@ -149,6 +171,7 @@ class Commits:
         if isinstance(result, Lost):
             self._ended(result)
             return
+        self._told = told
         self._landed(result, snapshot, aside, notices)
         self._ended(None)
 

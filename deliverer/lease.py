@@ -2,8 +2,8 @@
 
 A process that lost its network keeps its state and believes itself the owner. So every start needs
 a fresh proof that the brokers still see it as one: the takeover, or the begin of a tick that was
-committed with offsets. It is asked once more right before a request is written, which a frozen
-process may do long after the start. Times are monotonic seconds.
+committed (none is empty: each writes `$window`). It is asked once more right before a request is
+written, which a frozen process may do long after the start. Times are monotonic seconds.
 """
 
 LEASE_S = 10.0

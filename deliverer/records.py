@@ -258,12 +258,13 @@ def _dead_letter_record(
     delivery = letter.delivery
     record = received(delivery)
     text = letter.response.decode("utf-8", "replace") if letter.response else ""
+    event_id, event_type = _id_and_type(record)
     envelope = DeadLetterEnvelope(
         webhook_id=delivery.webhook_id,
-        event_id=_attribute(record, "ce_id"),
+        event_id=event_id,
         subscriber=_subscriber(record),
         subscription=delivery.subscription,
-        type=_attribute(record, "ce_type"),
+        type=event_type,
         sequence=delivery.sequence,
         reason=DeadLetterReason(letter.reason),
         attempts=letter.attempts,
@@ -283,12 +284,13 @@ def _attempt_record(log: AttemptLog, *, partition: int, topics: TopicNames) -> R
     delivery = log.delivery
     record = received(delivery)
     next_at = _time(log.next_attempt_at)
+    event_id, event_type = _id_and_type(record)
     value = AttemptRecord(
         webhook_id=delivery.webhook_id,
-        event_id=_attribute(record, "ce_id"),
+        event_id=event_id,
         subscriber=_subscriber(record),
         subscription=delivery.subscription,
-        type=_attribute(record, "ce_type"),
+        type=event_type,
         attempt=log.attempt,
         kind=_KINDS[log.kind],
         outcome=log.outcome,
@@ -327,11 +329,14 @@ def _window_record(snapshot: TickSnapshot) -> WindowRecord:
     )
 
 
-def _attribute(record: Received, name: str) -> str:
+def _id_and_type(record: Received) -> tuple[str, str]:
+    event_id = event_type = b""
     for header, value in record.headers:
-        if header == name:
-            return value.decode("utf-8", "replace")
-    return ""
+        if header == "ce_id":
+            event_id = event_id or value
+        elif header == "ce_type":
+            event_type = event_type or value
+    return event_id.decode("utf-8", "replace"), event_type.decode("utf-8", "replace")
 
 
 def _subscriber(record: Received) -> str:

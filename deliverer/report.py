@@ -44,6 +44,16 @@ def heeding_abort(result: AttemptResult) -> AttemptResult:
 
 def report_of(result: AttemptResult, *, started_at: int, finished_at: int) -> AttemptReport:
     """Describe a finished attempt to the policy; times are epoch milliseconds."""
+    if result.webhook_delivery is None and result.retry_after is None:
+        return AttemptReport(
+            outcome=result.outcome,
+            status=result.status,
+            started_at=started_at,
+            finished_at=finished_at,
+            duration_ms=result.duration_ms,
+            response=result.response,
+            detail=result.detail,
+        )
     wish = _wish_of(result)
     return AttemptReport(
         outcome=result.outcome,

@@ -5,6 +5,7 @@ is made once, as a `Recipient`. No line break can get into the head: every part 
 or has passed a grammar that holds none.
 """
 
+import functools
 import re
 from collections.abc import Sequence
 from importlib.metadata import PackageNotFoundError, version
@@ -163,6 +164,7 @@ def _hops_line(record_headers: Headers) -> bytes:
     return _FIRST_HOP_LINE
 
 
+@functools.cache
 def user_agent() -> str:
     """Name this software and its version as a User-Agent does."""
     try:

@@ -56,11 +56,15 @@ class MarkReader(Protocol):
 
 
 class Tick(msgspec.Struct, frozen=True, kw_only=True):
-    """One transaction: its records, the mark it leaves, the position it commits."""
+    """One transaction: its records, the mark it leaves, the position that `$window` shows.
+
+    `tells_group` has the group's offset say so, too.
+    """
 
     mark: Mark
     records: list[Record]
     position: int
+    tells_group: bool = True
 
 
 class Committed(msgspec.Struct, frozen=True):
@@ -135,7 +139,7 @@ class Ticker:
         if self._writer is None:
             raise RuntimeError("a tick needs a claimed producer")
         began_at = self._clock.monotonic()
-        offsets = {(self._topic, self._partition): tick.position}
+        offsets = {(self._topic, self._partition): tick.position} if tick.tells_group else {}
         info = await self._writer.commit(
             tick.records,
             offsets=offsets,

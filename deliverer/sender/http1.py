@@ -11,7 +11,7 @@ What breaks before the final head is complete is the receiver's protocol error. 
 changes nothing about the answer: the connection is just not used again.
 """
 
-from typing import Final
+from typing import Final, NamedTuple
 
 from httptools import HttpParserError, HttpParserUpgrade, HttpResponseParser
 
@@ -29,6 +29,21 @@ _SWITCHING_PROTOCOLS: Final = 101
 _NAME_LENGTHS: Final = frozenset(
     map(len, (b"transfer-encoding", b"retry-after", b"webhook-delivery"))
 )
+
+
+class KnownAnswer(NamedTuple):
+    """What a whole answer said, after which its connection may be used again."""
+
+    status: int
+    retry_after: str | None
+    webhook_delivery: str | None
+    body: bytes
+
+
+_KNOWN_MAX: Final = 64
+_KNOWN_BYTES_MAX: Final = 512
+_KNOWN_ANSWERS: Final[dict[bytes, KnownAnswer]] = {}
+"""Whole answers by their bytes. A receiver says the same again and again, for a second at least."""
 
 
 class BrokenAnswer(Exception):
@@ -101,8 +116,12 @@ class ResponseReader:
 
     def feed(self, data: bytes) -> None:
         """Take bytes as they came; never more than the limits are looked at."""
+        if not self.has_bytes and data in _KNOWN_ANSWERS:
+            self._recall(data)
+            return
         self.has_bytes = True
         self._pieces += 1
+        piece = data
         if self.status is None:
             room = self._head_room
             data, rest = (data, b"") if len(data) <= room else (data[:room], data[room:])
@@ -115,6 +134,21 @@ class ResponseReader:
             self._feed_body(data)
         if self._pieces == PIECES_MAX:
             self._end_crumbs()
+        elif self._pieces == 1 and len(piece) <= _KNOWN_BYTES_MAX and self.is_reusable:
+            self._remember(piece)
+
+    def _remember(self, data: bytes) -> None:
+        """Keep how a whole, clean answer was read: the same bytes will be read the same."""
+        if len(_KNOWN_ANSWERS) >= _KNOWN_MAX:
+            del _KNOWN_ANSWERS[next(iter(_KNOWN_ANSWERS))]
+        assert self.status is not None
+        _KNOWN_ANSWERS[data] = KnownAnswer(
+            self.status, self.retry_after, self.webhook_delivery, self.body
+        )
+
+    def _recall(self, data: bytes) -> None:
+        self.status, self.retry_after, self.webhook_delivery, self.body = _KNOWN_ANSWERS[data]
+        self.has_bytes = self.is_complete = self._is_keep_alive = True
 
     def end(self) -> None:
         """Take the orderly end of the stream, which only an interim answer may not precede."""

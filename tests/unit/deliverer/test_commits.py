@@ -12,11 +12,12 @@ from deliverer.commits import (
     IDLE_S,
     OUTPUTS_MAX,
     SPACING_S,
+    TOLD_SPACING_S,
     Commits,
 )
 from deliverer.policy.items import Disable
 from deliverer.ticking import Lost
-from tests.fakes.deliverer import Bench, delivery_record
+from tests.fakes.deliverer import NAMES, Bench, delivery_record
 
 
 @pytest.fixture
@@ -73,6 +74,38 @@ async def test_a_full_tick_comes_soon(bench: Bench) -> None:
     assert few == pytest.approx(FEW_SPACING_S)
     assert before == pytest.approx(SPACING_S)
     assert after == pytest.approx(AWAITED_SPACING_S)
+
+
+async def test_the_group_is_told_once_a_second(bench: Bench) -> None:
+    """Its offset is for tools; the ticks between carry everything that a successor reads."""
+    commits = commits_of(bench)
+    await bench.feed(*(delivery_record(offset) for offset in range(4)))
+    for offset in range(4):
+        bench.attempts.finish(offset)
+        await bench.turn(FEW_SPACING_S)
+
+    windows = [window.w for window in bench.log.windows]
+    told = [offsets.get((NAMES.deliveries, 0)) for offsets in bench.log.offsets]
+
+    assert windows == [1, 2, 3, 4]
+    assert [at for at in told if at is not None] == [1, 4]
+    assert not commits.has_output
+
+
+async def test_the_group_is_told_the_last_word_when_nothing_follows(bench: Bench) -> None:
+    """A lag that stays above zero would be an alarm for ever (K2)."""
+    commits = commits_of(bench)
+    await bench.feed(*(delivery_record(offset) for offset in range(2)))
+    for offset in range(2):
+        bench.attempts.finish(offset)
+        await bench.turn(FEW_SPACING_S)
+    assert bench.log.offsets[-1] == {}
+
+    assert commits.due_in(commits._began_at) == pytest.approx(TOLD_SPACING_S)
+    await bench.turn(TOLD_SPACING_S)
+
+    assert bench.log.offsets[-1] == {(NAMES.deliveries, 0): 2}
+    assert commits.due_in(commits._began_at) == pytest.approx(IDLE_S)
 
 
 async def test_a_committed_tick_is_counted_and_proves_ownership(bench: Bench) -> None:

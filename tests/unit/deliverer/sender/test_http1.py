@@ -7,6 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from deliverer.sender.http1 import (
+    _KNOWN_ANSWERS,
+    _KNOWN_BYTES_MAX,
+    _KNOWN_MAX,
     BODY_BYTES_MAX,
     HEAD_BYTES_MAX,
     KEPT_BODY_BYTES_MAX,
@@ -306,3 +309,63 @@ def test_a_reader_that_is_used_again_reads_like_a_new_one(answers: list[bytes], 
         if not kept.is_reusable:
             break
         kept.reset()
+
+
+LINES = st.sampled_from(
+    [
+        b"HTTP/1.1 204 No Content\r\n",
+        b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n",
+        b"HTTP/1.1 503 No\r\nRetry-After: 7\r\nContent-Length: 2\r\n",
+        b"HTTP/1.1 410 Gone\r\nWebhook-Delivery: disable\r\nContent-Length: 2\r\n",
+        b"HTTP/1.0 200 OK\r\nContent-Length: 2\r\n",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n",
+        b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 2\r\n",
+        b"HTTP/1.1 600 No\r\nContent-Length: 2\r\n",
+    ]
+)
+FIELDS = st.sampled_from([b"", b"Connection: close\r\n", b"Date: x\r\n", b"X: " + b"y" * 600])
+BODIES = st.sampled_from([b"", b"ok", b"okay", b"2\r\nok\r\n0\r\n\r\n", b"\r\n"])
+
+
+@given(LINES, FIELDS, BODIES)
+def test_an_answer_that_came_before_is_read_the_same(
+    lines: bytes, fields: bytes, body: bytes
+) -> None:
+    """It is remembered by its bytes; the parser, fed in two pieces, is the referee."""
+    answer = lines + fields + b"\r\n" + body
+
+    referee = _read(answer[:9], answer[9:])
+    readings = [_read(answer) for _ in range(3)]
+    kept = _read(answer)
+    if kept.is_reusable:
+        kept.reset()
+        assert _seen(kept) == _seen(ResponseReader())
+        kept.feed(answer)
+        readings.append(kept)
+
+    assert [_seen(reading) for reading in readings] == [_seen(referee)] * len(readings)
+
+
+def test_few_answers_are_remembered_and_none_that_is_long() -> None:
+    """A receiver that says something else each time must not fill the memory."""
+    for number in range(1000):
+        _read(b"HTTP/1.1 200 OK\r\nX: %d\r\nContent-Length: 0\r\n\r\n" % number)
+    long = b"HTTP/1.1 200 OK\r\nX: %b\r\nContent-Length: 0\r\n\r\n" % (b"y" * _KNOWN_BYTES_MAX)
+    assert _read(long).is_reusable
+
+    assert len(_KNOWN_ANSWERS) <= _KNOWN_MAX
+    assert long not in _KNOWN_ANSWERS
+
+
+def _seen(reader: ResponseReader) -> tuple[object, ...]:
+    return (
+        reader.status,
+        reader.error is None,
+        reader.body,
+        reader.retry_after,
+        reader.webhook_delivery,
+        reader.has_bytes,
+        reader.is_complete,
+        reader.is_done,
+        reader.is_reusable,
+    )
