@@ -105,7 +105,7 @@ class Commits:
         return self._began_at + pause_s - now
 
     def begin(self) -> None:
-        """Begin a tick, also an empty one: its offsets renew the lease (C6)."""
+        """Begin a tick, also one without news: it renews the lease (C6)."""
         clock = self._parts.clock
         now_ms, self._began_at = clock.now_ms(), clock.monotonic()
         tells_group = not self._has_news or self._began_at - self._told_at >= TOLD_SPACING_S

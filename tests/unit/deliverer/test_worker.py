@@ -287,7 +287,7 @@ async def test_a_tick_that_landed_unseen_is_not_written_twice(started: Started) 
 
 
 async def test_a_stale_lease_is_renewed_by_a_tick_before_anything_starts(started: Started) -> None:
-    """C6: after 10 s without proof an attempt waits for a tick with offsets."""
+    """C6: after 10 s without proof an attempt waits for a tick, also one without news."""
     bench = await started()
     await bench.turn(11)
     bench.log.gate.clear()
