@@ -43,11 +43,42 @@ def test_the_common_shape_is_read() -> None:
         ("content-type", None),
         ("hooklane_target", b"sub_1"),
         ("x-other", b"1"),
+        ("ce_subject", None),
+        ("ce_orderingkey", b""),
+        ("ce_orderingkey", b"k" * 257),
+        ("traceparent", b"junk"),
     ],
 )
 def test_what_is_rare_or_broken_is_left_to_the_rule(more: tuple[str, bytes]) -> None:
     """Good or not, it needs a closer look."""
     assert read_plain(b"acme", b"{}", [*REQUIRED, more]) is None
+
+
+@pytest.mark.parametrize("name", ["ce_time", "content-type"])
+def test_a_repeated_header_is_left_to_the_rule(name: str) -> None:
+    """The first one counts there; both would be carried on here."""
+    raw = b"2026-01-02T03:04:05.678Z" if name == "ce_time" else b"text/plain"
+
+    assert read_plain(b"acme", b"{}", [*REQUIRED, (name, raw)]) is not None
+    assert read_plain(b"acme", b"{}", [*REQUIRED, (name, raw), (name, raw)]) is None
+
+
+@pytest.mark.parametrize("at", range(4))
+@pytest.mark.parametrize("raw", [None, b"", b"\xff", b" "])
+def test_a_required_attribute_that_is_broken_is_left_to_the_rule(at: int, raw: bytes) -> None:
+    """Also one that is absent, or in another place."""
+    name = REQUIRED[at][0]
+    broken = [(name, raw) if pair[0] == name else pair for pair in REQUIRED]
+
+    assert read_plain(b"acme", b"{}", broken) is None
+    assert read_plain(b"acme", b"{}", REQUIRED[:at] + REQUIRED[at + 1 :]) is None
+    assert read_plain(b"acme", b"{}", [*REQUIRED[1:], REQUIRED[0]]) is None
+
+
+@pytest.mark.parametrize("key", [None, b"", b"-acme", "é".encode(), b"a" * 129, b"\xff"])
+def test_a_broken_key_is_left_to_the_rule(key: bytes | None) -> None:
+    """It says what is wrong with it."""
+    assert read_plain(key, b"{}", REQUIRED) is None
 
 
 def test_names_of_any_length_are_not_kept() -> None:
