@@ -30,6 +30,8 @@ CONNECTION_BYTES_MAX: Final = 10 * HEAD_BYTES_MAX
 holds that pipelines them and reads no answer (521 KiB were measured). One request holds a tenth.
 """
 PIPELINED_MAX: Final = 2
+IDLE_S_MIN: Final = 1.0
+"""Who asked just now is about to ask again: to close it then would be a lost request."""
 TURNED_AWAY_MAX: Final = 1_000
 RESERVED: Final = 1_280
 """Files for Kafka, the admin port and connections that are being turned away."""
@@ -61,13 +63,16 @@ class Doorway:
         self.inside: dict[ProblemProtocol, None] = {}
         self.turned_away: set[TurnedAway] = set()
         self.turned_away_max = TURNED_AWAY_MAX
+        self.idle_s_min = IDLE_S_MIN
 
     def admits(self) -> bool:
         """Tell whether one more may come in, if need be in place of an idle one."""
         if len(self.inside) < self.connections_max:
             return True
         self.on_full()
-        idle = next((one for one in self.inside if one.is_idle), None)
+        idle = next(
+            (one for one in self.inside if one.is_idle and one.idle_s >= self.idle_s_min), None
+        )
         if idle is None:
             return False
         del self.inside[idle]
@@ -164,6 +169,11 @@ class ProblemProtocol(RequestHandler):
     def is_idle(self) -> bool:
         """Tell whether it was served before and nothing of a next request has come."""
         return bool(self._request_count) and self._waiter is not None and not self.head_bytes
+
+    @property
+    def idle_s(self) -> float:
+        """Return for how long it has waited, when it is idle."""
+        return self._loop.time() - (self._next_keepalive_close_time - self._keepalive_timeout)
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Come in."""

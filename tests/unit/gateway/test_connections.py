@@ -103,6 +103,7 @@ def test_an_idle_connection_makes_room_for_a_new_one(run: Callable[[Trial], None
 
     async def trial() -> None:
         async with GatewayApi(connections_max=2) as api:
+            api.server._doorway.idle_s_min = 0
             busy, idle = await connect(api), await connect(api)
             await served(idle)
             await begun(api, busy)
@@ -114,6 +115,25 @@ def test_an_idle_connection_makes_room_for_a_new_one(run: Callable[[Trial], None
             assert api.server.connections == 2
             for _, writer in (busy, idle, new):
                 writer.close()
+
+    run(trial)
+
+
+def test_who_was_served_just_now_is_not_closed(run: Callable[[Trial], None]) -> None:
+    """Its next request would be lost; the new one is told to come again."""
+
+    async def trial() -> None:
+        async with GatewayApi(connections_max=1) as api:
+            inside = await connect(api)
+            await served(inside)
+
+            reader, writer = await connect(api)
+            writer.write(GET)
+
+            assert (await reader.read()).startswith(b"HTTP/1.1 503 ")
+            await served(inside)
+            for _, other in (inside, (reader, writer)):
+                other.close()
 
     run(trial)
 
