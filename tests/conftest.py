@@ -1,5 +1,6 @@
 """What every room's tests share: a real Kafka for a whole run, and names of their own in it."""
 
+import logging
 import secrets
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -40,6 +41,15 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Put what is marked so behind all others."""
     items.sort(key=lambda item: item.get_closest_marker("last") is not None)
+
+
+@pytest.fixture(autouse=True)
+def library_log() -> Iterator[None]:
+    """Undo what a command does to aiokafka's log: here its process is that of all tests."""
+    library = logging.getLogger("aiokafka")
+    level = library.level
+    yield
+    library.setLevel(level)
 
 
 @pytest.fixture(scope="session")

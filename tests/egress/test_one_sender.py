@@ -25,7 +25,7 @@ OPENERS = {
     "open_unix_connection", "sock_connect", "sock_sendto", "start_tls", "urlopen",
 }  # fmt: skip
 # `aiohttp` serves; its client is an opener. Only these may be taken from it without being one.
-AIOHTTP_SERVER = {"web", "hdrs", "StreamReader"}
+AIOHTTP_SERVER = {"web", "hdrs", "HttpVersion10", "HttpVersion11", "StreamReader"}
 
 ALLOWED: dict[str, set[str]] = {
     # The one sender, and the look-ups of its receivers.
