@@ -171,8 +171,16 @@ class BatchingPublisher:
         if self._expiry is None:
             self._expiry = loop.call_at(submission.deadline, self._expire_due)
         self._pace.arrive(now_s)
-        self._consider_soon()
+        if self._timer is None or self._wait_s(now_s) <= 0:
+            self._consider_soon()
         return submission
+
+    def _wait_s(self, now_s: float) -> float:
+        """Return how long what waits should go on waiting; what did not fit a batch goes next."""
+        is_under_way = bool(self._appends)
+        if self._is_behind and not is_under_way:
+            return 0.0
+        return self._pace.wait_s(now_s, is_under_way=is_under_way)
 
     def _consider_soon(self) -> None:
         if self._turn is None:
@@ -187,9 +195,8 @@ class BatchingPublisher:
         if self._appender is None or not self._filled:
             return
         loop = asyncio.get_running_loop()
-        now_s, is_under_way = loop.time(), bool(self._appends)
-        wait_s = self._pace.wait_s(now_s, is_under_way=is_under_way)
-        if wait_s > 0 and (is_under_way or not self._is_behind):
+        now_s = loop.time()
+        if (wait_s := self._wait_s(now_s)) > 0:
             self._timer = loop.call_later(wait_s, self._consider)
             return
         self._pace.begin(now_s)
