@@ -122,7 +122,8 @@ def test_no_request_is_a_fault_of_the_gateway(
     status, answer = runner.run(_send(api, route.method, path, body=body, headers=headers))
 
     assert status < 500, answer
-    assert str(status) in operation["responses"] or not all(place.values()), (status, answer)
+    is_path = all(place.values()) and not set("{}") & set("".join(place.values()))
+    assert str(status) in operation["responses"] or not is_path, (status, answer)
     if status >= 400:
         assert isinstance(answer, dict)
         assert answer["status"] == status
