@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 
 import pytest
 import structlog
-from aiokafka import TopicPartition
+from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import NewTopic
 from structlog.typing import FilteringBoundLogger
 
@@ -83,13 +83,16 @@ async def create_topic(
 
 
 async def read_all(settings: KafkaSettings, topic: str, partition: int = 0) -> list[bytes | None]:
-    """Return the values that a read-committed reader sees up to the end."""
+    """Return the values that a read-committed reader sees up to the end.
+
+    A commit is answered before its markers are written, so the end waits for what is there.
+    """
     reader = kafka.consumer(settings, client_id="test")
     await kafka.start(reader)
     place = TopicPartition(topic, partition)
     try:
         reader.assign([place])
-        end = (await reader.end_offsets([place]))[place]
+        end = await _settled_end(reader, place, settings)
         values: list[bytes | None] = []
         while await reader.position(place) < end:
             for records in (await reader.getmany(place, timeout_ms=200)).values():
@@ -97,6 +100,22 @@ async def read_all(settings: KafkaSettings, topic: str, partition: int = 0) -> l
         return values
     finally:
         await kafka.retire(reader)
+
+
+async def _settled_end(
+    reader: AIOKafkaConsumer, place: TopicPartition, settings: KafkaSettings
+) -> int:
+    """Return the stable end once every transaction that is in the log by now has ended."""
+    looker = AIOKafkaConsumer(bootstrap_servers=list(settings.bootstrap_servers))
+    await kafka.start(looker)
+    try:
+        written = (await looker.end_offsets([place]))[place]
+    finally:
+        await kafka.retire(looker)
+    async with asyncio.timeout(30):
+        while (end := (await reader.end_offsets([place]))[place]) < written:  # noqa: ASYNC110
+            await asyncio.sleep(0.02)  # the broker tells no event
+    return end
 
 
 async def until(is_true: Callable[[], bool], *, timeout_s: float = 30) -> None:

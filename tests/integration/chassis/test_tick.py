@@ -51,6 +51,7 @@ async def test_commit_shows_records_and_offsets_together(
 
     assert await read_all(settings, first) == [b"1"]
     assert await read_all(settings, second) == [b"2"]
+    await producer.claim()  # waits for the markers, also for that of the offset
     assert await committed(settings, f"{prefix}-g", first) == 7
     await producer.retire()
 
