@@ -189,8 +189,14 @@ class EmbeddedKafka:
         self.start()
 
     def pause(self) -> None:
-        """Freeze the process (SIGSTOP): connections stay open, nothing answers."""
+        """Freeze the process (SIGSTOP): connections stay open, nothing answers.
+
+        Returns when all of its threads stand: on a busy machine some answer for a while.
+        """
         self._signal(signal.SIGSTOP)
+        if self._process is not None and self.is_running and hasattr(os, "waitid"):
+            states = os.WSTOPPED | os.WEXITED | os.WNOWAIT
+            os.waitid(os.P_PID, self._process.pid, states)
 
     def resume(self) -> None:
         """Let a frozen process go on (SIGCONT)."""
