@@ -4,6 +4,7 @@ import asyncio
 import hashlib
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -97,12 +98,13 @@ async def run(program: Path, given: str = "", **variables: str) -> tuple[int, st
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.STDOUT,
+        start_new_session=True,
     )
     try:
         async with asyncio.timeout(RUN_TIMEOUT_S):
             output, _ = await process.communicate(given.encode())
     except TimeoutError:
-        process.kill()
+        os.killpg(process.pid, signal.SIGKILL)  # Node of a wheel is a child of a script
         await process.wait()
         raise
     return process.returncode or 0, output.decode()

@@ -2,6 +2,8 @@
 
 import asyncio
 import json
+import os
+import signal
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -51,12 +53,13 @@ async def serving(program: Path, port: int, log: Path) -> AsyncIterator[None]:
             env=environment_of(PORT=str(port), WEBHOOK_SECRET=SECRET),
             stdout=sink,
             stderr=asyncio.subprocess.DEVNULL,
+            start_new_session=True,  # Node of a wheel is a child of a script that passes nothing on
         )
     try:
         await eventually(lambda: _listens(port), within_s=20, what=f"{program.name} listens")
         yield
     finally:
-        process.terminate()
+        os.killpg(process.pid, signal.SIGTERM)
         await process.wait()
 
 
