@@ -15,8 +15,10 @@ from bench.rounds import rounds
 from bench.stand import Machine, Stand
 from bench.workload import DATA, Subscriber
 
-ROUNDS = 4
-BUDGET_S = 60.0
+ROUNDS = 10
+WARM_UP_ROUNDS = 4
+"""A broker that was just started compiles for minutes, on the CPUs that are measured."""
+BUDGET_S = 120.0
 RATE = 50
 SECONDS = 4
 CONNECTIONS = 8
@@ -38,15 +40,15 @@ async def measure(
         ours.append(await _segment(machine, stand, subscribers))
         bare.append(await hops.measure())
     await hops.stop()
-    return [
-        _figure("p50", 0.50, P50_MS, (ours[1:], bare[1:])),
-        _figure("p99", 0.99, P99_MS, (ours[1:], bare[1:])),
-    ]
+    skipped = min(WARM_UP_ROUNDS, len(ours) - 1)
+    warm = (ours[skipped:], bare[skipped:])
+    return [_figure("p50", 0.50, P50_MS, warm), _figure("p99", 0.99, P99_MS, warm)]
 
 
 def _figure(
     name: str, share: float, goal_ms: float, runs: tuple[list[list[float]], list[list[float]]]
 ) -> Figure:
+    segments = len(runs[0])
     ours, bare = ([percentile(segment, share) for segment in side] for side in runs)
     return Figure(
         f"accepted to first byte, {name} at {RATE}/s",
@@ -54,7 +56,7 @@ def _figure(
         Spread.of(ours),
         Bare("two bare Kafka hops", Spread.of(bare)),
         Goal(goal_ms, "at most"),
-        note=f"{ROUNDS} segments of {RATE * SECONDS} events; a figure is one segment's percentile",
+        note=f"{segments} segments of {RATE * SECONDS} events; a figure is that of one segment",
     )
 
 

@@ -24,15 +24,16 @@ from schemas.topics import partition_of, topic_name
 READY_S = 60.0
 POLL_S = 0.02
 CREATED_AT_ONCE = 8
+BROKER_HEAP_MIB = 1024
 BROKER_JAVA = (
+    f"-Xms{BROKER_HEAP_MIB}m",
     "-XX:TieredStopAtLevel=4",
     "-XX:-UseSerialGC",
     "-XX:+UseG1GC",
     "-XX:MaxGCPauseMillis=20",
     "-XX:InitiatingHeapOccupancyPercent=35",
 )
-"""All compilers and the collector of Kafka's own start script (bin/kafka-run-class.sh of 4.1)."""
-BROKER_HEAP_MIB = 1024
+"""Heap, compilers and collector of Kafka's own start scripts (bin/kafka-server-start.sh of 4.1)."""
 
 
 def broker() -> EmbeddedKafka:
