@@ -2,6 +2,7 @@
 
 import asyncio
 import base64
+import contextlib
 import os
 import secrets
 import signal
@@ -22,10 +23,15 @@ SERVICES = ("gateway", "fanout", "deliverer")
 
 
 def free_port() -> int:
-    """Ask the kernel for a free loopback port."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """Find a loopback port that nobody listens on, below those the kernel gives to clients.
+
+    One of the kernel's own choice may be some client's before the service listens on it.
+    """
+    while True:
+        port = 20_000 + secrets.randbelow(12_000)
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
 
 
 async def eventually(
