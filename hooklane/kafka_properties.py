@@ -5,13 +5,17 @@ are brokers only. Every internal topic is on three nodes then, and needs two of 
 """
 
 import contextlib
+import secrets
 import socket
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 HOST = "127.0.0.1"
 REPLICAS_MAX = 3
+PORTS = range(20_000, 32_000)
+PORT_DRAWS_MAX = 100
+"""How often a port that is drawn may be taken."""
 
 
 @dataclass(frozen=True)
@@ -93,10 +97,23 @@ def server_properties(
     return properties
 
 
-def free_ports(count: int) -> list[int]:
-    """Return loopback ports that were free a moment ago, all different."""
+def free_ports(count: int, *, below: Callable[[int], int] = secrets.randbelow) -> list[int]:
+    """Return loopback ports that were free a moment ago, all different.
+
+    They lie below those that kernels give to clients (from 32,768 on Linux, 49,152 elsewhere): one
+    of those may be some client's before the server listens on it. Raises OSError when hardly any
+    is free.
+    """
     with contextlib.ExitStack() as held:
-        sockets = [held.enter_context(socket.socket()) for _ in range(count)]
-        for one in sockets:
-            one.bind((HOST, 0))
-        return [int(one.getsockname()[1]) for one in sockets]
+        chosen: list[int] = []
+        for _ in range(count + PORT_DRAWS_MAX):
+            port = PORTS.start + below(len(PORTS))
+            one = held.enter_context(socket.socket())
+            with contextlib.suppress(OSError):
+                one.bind((HOST, port))
+                chosen.append(port)
+            if len(chosen) == count:
+                return chosen
+    raise OSError(
+        f"hardly any port from {PORTS.start} to {PORTS.stop} is free; end what holds them"
+    )

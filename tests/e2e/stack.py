@@ -2,11 +2,9 @@
 
 import asyncio
 import base64
-import contextlib
 import os
 import secrets
 import signal
-import socket
 import sys
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
@@ -17,21 +15,15 @@ import aiohttp
 
 from chassis import kafka, topics
 from chassis.settings import KafkaSettings
+from hooklane.kafka_properties import free_ports
 from schemas.topics import plan
 
 SERVICES = ("gateway", "fanout", "deliverer")
 
 
 def free_port() -> int:
-    """Find a loopback port that nobody listens on, below those the kernel gives to clients.
-
-    One of the kernel's own choice may be some client's before the service listens on it.
-    """
-    while True:
-        port = 20_000 + secrets.randbelow(12_000)
-        with socket.socket() as probe, contextlib.suppress(OSError):
-            probe.bind(("127.0.0.1", port))
-            return port
+    """Find a loopback port that nobody listens on."""
+    return free_ports(1)[0]
 
 
 async def eventually(

@@ -1,6 +1,10 @@
 """What a node is told, before a process starts."""
 
+import itertools
+import socket
 from pathlib import Path
+
+import pytest
 
 from hooklane import kafka_properties
 
@@ -28,6 +32,29 @@ def test_given_properties_win() -> None:
 def test_free_ports_differ() -> None:
     """Ports are chosen while all of them are held."""
     assert len(set(kafka_properties.free_ports(20))) == 20
+
+
+def test_free_ports_are_none_that_a_kernel_gives_to_clients() -> None:
+    """A client's port may be taken before the server listens on it."""
+    highest = kafka_properties.free_ports(1, below=lambda count: count - 1)
+
+    assert all(20_000 <= port < 32_768 for port in highest)
+
+
+def test_a_port_in_use_is_passed_over() -> None:
+    """The next one drawn takes its place; who finds none is told so."""
+    with socket.socket() as held:
+        (taken,) = kafka_properties.free_ports(1)
+        held.bind(("127.0.0.1", taken))
+        held.listen()
+        offset = taken - kafka_properties.PORTS.start
+        draws = itertools.count(offset)
+
+        (other,) = kafka_properties.free_ports(1, below=lambda count: next(draws) % count)
+
+        assert other != taken
+        with pytest.raises(OSError, match="hardly any port"):
+            kafka_properties.free_ports(1, below=lambda _: offset)
 
 
 def test_a_cluster_agrees_on_its_voters() -> None:
