@@ -194,6 +194,11 @@ class ProblemProtocol(RequestHandler):
         elif self._body is None or self._body.is_eof():
             self.head_bytes += len(data)
 
+    def count_request(self) -> None:
+        """Note a request that was served without aiohttp."""
+        self._request_count += 1
+        self._begun = self._request_count
+
     def leave(self) -> None:
         """Let go of the transport without closing it."""
         self.transport = None

@@ -1,4 +1,4 @@
-"""The short way of a plain event: from a parsed head to the answer, without the application.
+"""The short way of a plain event: from a whole request to the answer, without the application.
 
 Most requests of a gateway are one: a `POST /v1/events` with one event in our own JSON shape, a
 valid key and nothing special about its head or its event. Router, middlewares, request and
@@ -12,9 +12,7 @@ from collections.abc import Callable, Sequence
 from typing import Final
 
 import msgspec
-from aiohttp import HttpVersion11
 from aiohttp.helpers import rfc822_formatted_time
-from aiohttp.http_parser import RawRequestMessage
 
 from chassis.clock import Clock
 from gateway.access import Access
@@ -31,17 +29,28 @@ from gateway.native import read_plain
 from gateway.problems import Problem
 from gateway.routes import SEND_EVENT
 from gateway.sending import Sending
+from gateway.whole_request import WholeRequest
 from schemas.cloudevents import TRACE_NAMES
 from schemas.event import Event
 
 Send = Callable[[bytes], None]
 
 _JSON_TYPES: Final = frozenset({b"application/json", b"application/json; charset=utf-8"})
+_METHOD: Final = SEND_EVENT.method.encode()
+_TARGET: Final = SEND_EVENT.path.encode()
 _AUTHORIZATION: Final = b"authorization"
 _CONTENT_TYPE: Final = b"content-type"
 _SPECIAL: Final = frozenset(
     name.encode()
-    for name in ("content-encoding", "expect", "idempotency-key", HOPS_HEADER, *TRACE_NAMES)
+    for name in (
+        "content-encoding",
+        "expect",
+        "idempotency-key",
+        "transfer-encoding",
+        "upgrade",
+        HOPS_HEADER,
+        *TRACE_NAMES,
+    )
 )
 """Fields that change what a request means; `ce-*` does, too."""
 _ATTRIBUTE: Final = b"ce-"
@@ -73,38 +82,13 @@ class Express:
         self._fresh_event_id = fresh_event_id
         self._limits = limits
 
-    def principal_of(self, head: RawRequestMessage) -> Principal | None:
-        """Look at a head: who sends a plain event, if it is one."""
-        if head.path != SEND_EVENT.path or head.method != SEND_EVENT.method:
-            return None
-        if head.version is not HttpVersion11 or head.should_close or head.upgrade or head.chunked:
-            return None
-        authorization = media_type = None
-        for raw_name, value in head.raw_headers:
-            name = raw_name.lower()
-            if name == _AUTHORIZATION:
-                if authorization is not None:
-                    return None
-                authorization = value
-            elif name == _CONTENT_TYPE:
-                if media_type is not None:
-                    return None
-                media_type = value
-            elif name in _SPECIAL or name.startswith(_ATTRIBUTE):
-                return None
-        if media_type not in _JSON_TYPES or authorization is None:
-            return None
-        principal = self._access.judge(
-            [authorization.decode("utf-8", "surrogateescape")],
-            {},
-            _SCOPE,
-            now_ms=self._clock.now_ms(),
-        )
-        return None if isinstance(principal, Problem) else principal
-
-    def serve(self, principal: Principal, body: bytes, send: Send) -> bool:
-        """Write the event of a body and `send` the answer later; False = it is not plain."""
-        size, intake = len(body), self._intake
+    def serve(self, request: WholeRequest, send: Send) -> bool:
+        """Write the event of a request and `send` the answer later; False = it is not plain."""
+        principal = self._principal_of(request)
+        if principal is None:
+            return False
+        body, intake = request.body, self._intake
+        size = len(body)
         if size > self._limits.document_bytes_max or not intake.has_room(size):
             return False
         now_s = self._clock.monotonic()
@@ -131,6 +115,25 @@ class Express:
         answer = single_answer(Accepted(errand.event), result, headers)
         self._metrics.duration_of[_GROUP].observe(now_s - errand.began_s)
         errand.send(answer_bytes(answer, date=rfc822_formatted_time()))
+
+    def _principal_of(self, request: WholeRequest) -> Principal | None:
+        """Look at a head: who sends a plain event, if it is one."""
+        if request.target != _TARGET or request.method != _METHOD:
+            return None
+        fields = request.fields
+        authorization = fields.get(_AUTHORIZATION)
+        if authorization is None or fields.get(_CONTENT_TYPE) not in _JSON_TYPES:
+            return None
+        for name in fields:
+            if name in _SPECIAL or name.startswith(_ATTRIBUTE):
+                return None
+        principal = self._access.judge(
+            [authorization.decode("utf-8", "surrogateescape")],
+            {},
+            _SCOPE,
+            now_ms=self._clock.now_ms(),
+        )
+        return None if isinstance(principal, Problem) else principal
 
 
 class _Errand(msgspec.Struct):

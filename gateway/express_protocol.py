@@ -1,34 +1,39 @@
 """A connection that serves plain events itself, and leaves everything else to aiohttp.
 
-aiohttp parses every request; a task of its own, one per connection, takes what was parsed from
-`_messages` and sleeps on `_waiter` when there is nothing. A request is served here only when that
-task has nothing to do, alone; what is parsed meanwhile stands aside until the answer is written,
-so answers keep the order of their requests. Of aiohttp's private names those two are used, and what
-counts a connection as busy (`_request_in_progress`, `_handler_waiter`, `_process_keepalive`).
+As long as each read brought one whole request, reads are looked at here first: a plain event is
+served, and aiohttp never hears of it. The first read that is anything else ends that for the rest
+of the connection, for from then on only aiohttp's parser knows where a request begins.
+
+A task of aiohttp, one per connection, takes what was parsed from `_messages`, and sleeps on
+`_waiter` when there is nothing: nothing is served here unless it sleeps. What comes while an event
+is served is parsed by aiohttp and stands aside until the answer is written, so answers keep the
+order of their requests. Of aiohttp's private names those two are used, and what tells whether a
+connection is busy or over (`_request_in_progress`, `_handler_waiter`, `_process_keepalive`,
+`_close`, `_force_close`, `_paused`).
 """
 
 from collections import deque
 from typing import Any
 
-from aiohttp import StreamReader, web
-from aiohttp.http_parser import RawRequestMessage
+from aiohttp import web
 
-from gateway.connections import READ_BYTES, Doorway, ProblemProtocol
+from gateway.connections import Doorway, ProblemProtocol
 from gateway.express import Express
+from gateway.whole_request import whole_request
 
 
 class ExpressProtocol(ProblemProtocol):
     """One connection."""
 
-    __slots__ = ("_behind", "_express", "_handed", "_is_serving")
+    __slots__ = ("_behind", "_express", "_is_aligned", "_is_serving")
 
     def __init__(
         self, manager: web.Server, doorway: Doorway, *, express: Express, **options: Any
     ) -> None:
         super().__init__(manager, doorway, **options)
         self._express = express
+        self._is_aligned = True
         self._is_serving = False
-        self._handed = 0
         self._behind: deque[Any] = deque()
 
     @property
@@ -37,28 +42,20 @@ class ExpressProtocol(ProblemProtocol):
         return not self._is_serving and super().is_idle
 
     def data_received(self, data: bytes) -> None:
-        """Parse what came; serve it if it is one plain event and nothing is under way."""
-        waiter, self._waiter = self._waiter, None  # the task sleeps on while we look
-        known = len(self._messages)
-        super().data_received(data)
-        self._waiter = waiter
+        """Serve what came if it is one plain event and nothing is under way; else pass it on."""
         if self._is_serving:
+            self._is_aligned = False
+            waiter, self._waiter = self._waiter, None  # the task sleeps on
+            super().data_received(data)
+            self._waiter = waiter
             self._set_aside()
-        elif (came := len(self._messages) - known) and (
-            self._handed or came > 1 or not self._serve()
-        ):
-            self._hand_over(came)
+        elif not (self._is_aligned and self._serve(data)):
+            super().data_received(data)
 
     def resume_reading(self, resume_parser: bool = True) -> None:
         """Read on, if it was paused: aiohttp asks after each piece of each body, paused or not."""
         if self._reading_paused:
             super().resume_reading(resume_parser)
-
-    async def _handle_request(self, *request: Any) -> Any:
-        try:
-            return await super()._handle_request(*request)
-        finally:
-            self._handed -= 1
 
     def _process_keepalive(self) -> None:
         if self._is_serving:  # `_answer` sets the timer again
@@ -66,31 +63,29 @@ class ExpressProtocol(ProblemProtocol):
         else:
             super()._process_keepalive()
 
-    def _serve(self) -> bool:
-        """Take the only request if it is plain and whole."""
-        head, payload = self._messages[0]
-        if self._paused or not isinstance(head, RawRequestMessage) or not payload.is_eof():
+    def _serve(self, data: bytes) -> bool:
+        """Take what came if it is a plain event; the answer may be written before this returns."""
+        request = whole_request(data)
+        if request is None:
+            self._is_aligned = False
             return False
-        principal = self._express.principal_of(head)
-        if principal is None:
+        if not self._is_at_rest:
             return False
-        self._messages.clear()
         self._is_serving = self._request_in_progress = True
-        body = payload.read_nowait()
-        if self._express.serve(principal, body, self._answer):
-            if self._parser is not None:
-                self._parser.message_consumed()
+        if self._express.serve(request, self._answer):
+            self.count_request()
             return True
         self._is_serving = self._request_in_progress = False
-        self._messages.append((head, self._unread(body)))
         return False
 
-    def _unread(self, body: bytes) -> StreamReader:
-        """Give aiohttp a body that was looked at."""
-        payload = StreamReader(self, READ_BYTES, loop=self._loop)
-        payload.feed_data(body)
-        payload.feed_eof()
-        return payload
+    @property
+    def _is_at_rest(self) -> bool:
+        """Tell whether all that came so far was answered, and an answer could be written."""
+        return (
+            self._waiter is not None
+            and not self._waiter.done()
+            and not (self._close or self._force_close or self._paused)
+        )
 
     def _set_aside(self) -> None:
         """Keep what comes behind the request that is served, and read no more when it is enough."""
@@ -98,12 +93,6 @@ class ExpressProtocol(ProblemProtocol):
         self._messages.clear()
         if len(self._behind) >= self._max_msg_queue_size and not self._buffer_paused:
             self._pause_reading_for_buffer()
-
-    def _hand_over(self, count: int) -> None:
-        """Let aiohttp's task serve what came."""
-        self._handed += count
-        if self._waiter is not None and not self._waiter.done():
-            self._waiter.set_result(None)
 
     def _answer(self, answer: bytes) -> None:
         """Write the answer, if the client is still there, and go on."""
@@ -123,5 +112,6 @@ class ExpressProtocol(ProblemProtocol):
             )
         if self._behind:
             self._messages.extend(self._behind)
-            self._hand_over(len(self._behind))
             self._behind.clear()
+            if self._waiter is not None and not self._waiter.done():
+                self._waiter.set_result(None)

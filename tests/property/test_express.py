@@ -3,7 +3,8 @@
 import asyncio
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from itertools import accumulate, pairwise
 
 import pytest
 from hypothesis import HealthCheck, example, given, settings
@@ -13,6 +14,8 @@ from schemas.event_types import event_type_key
 from tests.fakes.gateway_api import ROOT_KEY, GatewayApi
 from tests.fakes.raw_http import Client
 
+TURNS = 8
+"""Of the event loop, after which what was sent has been read."""
 _DATE = re.compile(rb"Date: [^\r]*")
 _DRAWN = re.compile(rb"evt_\d{26}|msg_[0-9a-z]{26}")
 
@@ -91,19 +94,25 @@ class Ways:
         for api in self.apis:
             await api.__aexit__(None, None, None)
 
-    async def ask(self, api: GatewayApi, raw: bytes) -> bytes:
-        """Send one request; give the answer."""
+    async def ask(self, api: GatewayApi, pieces: Sequence[bytes], *, answers: int) -> bytes:
+        """Send what makes so many requests, piece by piece; give the answers."""
+        found = []
         async with Client(api.server.port) as client:
-            client.send(raw)
-            head, body = await client.read()
-        return _DATE.sub(b"", head) + body
+            for piece in pieces:
+                client.send(piece)
+                for _ in range(TURNS):
+                    await asyncio.sleep(0)
+            for _ in range(answers):
+                head, body = await client.read()
+                found.append(_DATE.sub(b"", head) + body)
+        return b"".join(found)
 
-    async def compare(self, raw: bytes) -> None:
+    async def compare(self, pieces: Sequence[bytes], *, answers: int = 1) -> None:
         """Ask both and hold their answers and what they wrote against each other."""
         found = []
         for api in self.apis:
             api.publisher.records.clear()
-            answer = _DRAWN.sub(b"drawn", await self.ask(api, raw))
+            answer = _DRAWN.sub(b"drawn", await self.ask(api, pieces, answers=answers))
             written = [
                 one._replace(headers=[(n, _DRAWN.sub(b"drawn", v)) for n, v in one.headers])
                 for one in api.publisher.records
@@ -171,4 +180,39 @@ def test_both_ways_answer_and_write_alike(
     """Byte for byte, but for the date and ids that are drawn."""
     runner, both = ways
     raw = request_of(document, headers, is_spaced=is_spaced, path=path, method=method)
-    runner.run(both.compare(raw))
+    runner.run(both.compare([raw]))
+
+
+WHOLE = (
+    request_of(GOOD, [], is_spaced=False, path="/v1/events", method="POST"),
+    request_of(GOOD, [], is_spaced=True, path="/v1/events", method="POST"),
+    request_of(GOOD, [("ce-id", "1")], is_spaced=False, path="/v1/events", method="POST"),
+    request_of([], [], is_spaced=False, path="/v1/events", method="POST"),
+    b"GET /openapi.json HTTP/1.1\r\nHost: x\r\n\r\n",
+)
+
+
+@given(
+    requests=st.lists(st.sampled_from(WHOLE), min_size=1, max_size=4),
+    cuts=st.lists(st.integers(0, 1_000), max_size=4),
+    is_cut_between=st.booleans(),
+)
+@settings(
+    max_examples=60,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
+def test_a_connection_may_be_cut_anywhere(
+    ways: tuple[asyncio.Runner, Ways],
+    requests: list[bytes],
+    cuts: list[int],
+    *,
+    is_cut_between: bool,
+) -> None:
+    """Requests behind one another, in pieces of any size: the same answers in the same order."""
+    runner, both = ways
+    stream = b"".join(requests)
+    ends = list(accumulate(map(len, requests))) if is_cut_between else []
+    places = [0, *sorted({*ends, *(cut % len(stream) for cut in cuts)}), len(stream)]
+    pieces = [stream[first:last] for first, last in pairwise(places) if first < last]
+    runner.run(both.compare(pieces, answers=len(requests)))

@@ -46,7 +46,7 @@ async def test_pipelined_requests_are_answered_in_their_order() -> None:
 
 
 async def test_a_body_in_pieces_is_served_too() -> None:
-    """Only what is whole is looked at; the rest is aiohttp's."""
+    """Only what is whole is looked at; the connection is aiohttp's from then on."""
     raw = event_request()
     async with GatewayApi() as api, Client(api.server.port) as client:
         client.send(raw[:-5])
@@ -54,9 +54,35 @@ async def test_a_body_in_pieces_is_served_too() -> None:
         client.send(raw[-5:])
 
         assert (await client.answer())[0] == 202
-        assert api.publisher.submitted == 0
         assert (await client.ask(raw))[0] == 202
-        assert api.publisher.submitted == 1
+        assert api.publisher.submitted == 0
+
+
+@pytest.mark.parametrize("is_under_way", [True, False])
+@pytest.mark.parametrize("is_body", [True, False])
+async def test_what_looks_like_a_request_inside_of_another_is_none(
+    *, is_body: bool, is_under_way: bool
+) -> None:
+    """Where a request begins is decided once: a body or a field may hold anything."""
+    raw, inner = event_request(), numbered(2)
+    outer = event_request(inner, fields=["X-Long: "])
+    begin = outer[: -len(inner) if is_body else outer.index(b"X-Long: ")]
+    async with GatewayApi() as api, Client(api.server.port) as client:
+        api.publisher.is_holding = is_under_way
+        client.send(raw if is_under_way else raw + begin)
+        await client.until(lambda: len(api.publisher.records) == 1)
+        if is_under_way:
+            client.send(begin)
+            for _ in range(20):
+                await asyncio.sleep(0)
+            api.publisher.release()
+            api.publisher.is_holding = False
+        assert (await client.answer())[0] == 202
+        client.send(inner)
+        status, body = await client.answer()
+
+        assert (status, b"i2" in body) == (400, False)
+        assert len(api.publisher.records) == 1
 
 
 async def test_a_client_that_is_gone_costs_nothing() -> None:
