@@ -92,6 +92,15 @@ def test_an_image_is_pushed_only_after_the_tests() -> None:
     assert jobs["test"]["uses"] == "./.github/workflows/ci.yml"
 
 
+def test_a_file_of_the_image_has_its_folder_by_then() -> None:
+    """A fresh checkout has no `build/`; what makes it elsewhere comes later."""
+    (script,) = (one for one in _scripts() if "docker buildx build" in one)
+
+    before, _, _ = script.partition("--metadata-file build/")
+    assert before != script
+    assert before.startswith("mkdir -p build\n")
+
+
 @pytest.mark.parametrize("script", _scripts(), ids=range(len(_scripts())))
 def test_every_script_is_bash(script: str) -> None:
     """A syntax error would show at the release only."""
