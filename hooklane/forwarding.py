@@ -4,8 +4,9 @@ What the program answers is what the gateway gets, with `Retry-After` and `webho
 failure is tried again as in production. Bounded in time and size; follows no redirect.
 """
 
-from types import TracebackType
-from typing import Final, Self
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Final
 from urllib.parse import urlsplit
 
 import aiohttp
@@ -22,34 +23,14 @@ _LEFT_OUT: Final = frozenset({"host", "content-length", "connection", "transfer-
 
 
 class Forwarder:
-    """An async context; one session."""
+    """Posts to one URL over a session that somebody else closes."""
 
-    def __init__(self, url: str, *, timeout_s: float = TIMEOUT_S) -> None:
+    def __init__(self, url: str, session: aiohttp.ClientSession) -> None:
         self._url = _checked(url)
-        self._timeout = aiohttp.ClientTimeout(total=timeout_s)
-        self._session: aiohttp.ClientSession | None = None
-
-    async def __aenter__(self) -> Self:
-        """Open the session."""
-        self._session = aiohttp.ClientSession(
-            timeout=self._timeout, auto_decompress=False, trust_env=False
-        )
-        return self
-
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        """Close it."""
-        if self._session is not None:
-            await self._session.close()
+        self._session = session
 
     async def forward(self, arrival: Arrival) -> Reply:
         """POST the very bytes; 502 when nobody is there, 504 when there is no answer in time."""
-        if self._session is None:
-            raise RuntimeError("the forwarder is not open")
         sent = {name: v for name, v in arrival.headers.items() if name not in _LEFT_OUT}
         try:
             async with self._session.post(
@@ -58,9 +39,20 @@ class Forwarder:
                 back = {name: answer.headers[name] for name in _RELAYED if name in answer.headers}
                 return Reply(answer.status, back)
         except TimeoutError:
-            return Reply(GATEWAY_TIMEOUT, note=f"no answer within {self._timeout.total:g} s")
+            limit_s = self._session.timeout.total
+            return Reply(GATEWAY_TIMEOUT, note=f"no answer within {limit_s:g} s")
         except (aiohttp.ClientError, OSError) as error:
             return Reply(BAD_GATEWAY, note=str(error) or type(error).__name__)
+
+
+@asynccontextmanager
+async def forwarding(url: str, *, timeout_s: float = TIMEOUT_S) -> AsyncIterator[Forwarder]:
+    """Give a forwarder, whose session ends with the block; CommandFailed when the URL is none."""
+    timeout = aiohttp.ClientTimeout(total=timeout_s)
+    async with aiohttp.ClientSession(
+        timeout=timeout, auto_decompress=False, trust_env=False
+    ) as session:
+        yield Forwarder(url, session)
 
 
 def _checked(url: str) -> str:

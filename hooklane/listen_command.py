@@ -17,7 +17,7 @@ from chassis.clock import Clock, SystemClock
 from hooklane.api_client import ApiClient, Target, segment
 from hooklane.api_problem import Refused
 from hooklane.exits import FAILURE, INVALID, OK, CommandFailed
-from hooklane.forwarding import Forwarder
+from hooklane.forwarding import Forwarder, forwarding
 from hooklane.listening import Wish, document_of, leftovers, mark_of, subscription_body
 from hooklane.output import GREEN, RED, Form, Paint, has_color, report
 from hooklane.receiver import Arrival, Receiver, Reply, accept, describe
@@ -99,7 +99,7 @@ async def listen(
     )
     async with AsyncExitStack() as stack:
         if options.forward_to is not None:
-            desk.forwarder = await stack.enter_async_context(Forwarder(options.forward_to))
+            desk.forwarder = await stack.enter_async_context(forwarding(options.forward_to))
         port = await _open(receiver, options)
         stack.push_async_callback(receiver.stop)
         api = await stack.enter_async_context(ApiClient(target))

@@ -8,7 +8,7 @@ import pytest
 from aiohttp import web
 
 from hooklane.exits import INVALID, CommandFailed
-from hooklane.forwarding import BAD_GATEWAY, GATEWAY_TIMEOUT, Forwarder
+from hooklane.forwarding import BAD_GATEWAY, GATEWAY_TIMEOUT, forwarding
 from hooklane.receiver import Arrival
 
 HEADERS = {
@@ -40,7 +40,7 @@ async def program(answer: web.Response) -> AsyncIterator[tuple[str, list[tuple[d
 
 async def test_the_very_bytes_and_headers_are_passed_on() -> None:
     """But for those of the connection; so the program can verify the signature itself."""
-    async with program(web.Response(status=200)) as (url, got), Forwarder(url) as forwarder:
+    async with program(web.Response(status=200)) as (url, got), forwarding(url) as forwarder:
         reply = await forwarder.forward(Arrival(HEADERS, b'{"a":1} ', None))
 
     ((headers, body),) = got
@@ -58,7 +58,7 @@ async def test_an_answer_goes_back_with_what_it_asks_for(status: int) -> None:
         "Retry-After": "7", "webhook-delivery": "disable", "X-Other": "x", "Location": "/hooks"
     }  # fmt: skip
     answer = web.Response(status=status, headers=fields)
-    async with program(answer) as (url, got), Forwarder(url) as forwarder:
+    async with program(answer) as (url, got), forwarding(url) as forwarder:
         reply = await forwarder.forward(Arrival(HEADERS, b"", None))
 
     assert (reply.status, len(got)) == (status, 1)
@@ -67,7 +67,7 @@ async def test_an_answer_goes_back_with_what_it_asks_for(status: int) -> None:
 
 async def test_nobody_there_is_a_502() -> None:
     """The gateway tries again, and the one who looks on sees why."""
-    async with Forwarder("http://127.0.0.1:1/") as forwarder:
+    async with forwarding("http://127.0.0.1:1/") as forwarder:
         reply = await forwarder.forward(Arrival(HEADERS, b"", None))
 
     assert reply.status == BAD_GATEWAY
@@ -80,7 +80,7 @@ async def test_no_answer_in_time_is_a_504() -> None:
     server = await asyncio.start_server(lambda _r, w: writers.append(w), "127.0.0.1", 0)
     port = server.sockets[0].getsockname()[1]
 
-    async with Forwarder(f"http://127.0.0.1:{port}/", timeout_s=0.1) as forwarder:
+    async with forwarding(f"http://127.0.0.1:{port}/", timeout_s=0.1) as forwarder:
         reply = await forwarder.forward(Arrival(HEADERS, b"", None))
     for writer in writers:
         writer.close()
@@ -90,9 +90,10 @@ async def test_no_answer_in_time_is_a_504() -> None:
 
 
 @pytest.mark.parametrize("url", ["localhost:3000", "ftp://a/", "http://"])
-def test_what_is_no_url_is_told_before_anything_is_made(url: str) -> None:
+async def test_what_is_no_url_is_told_before_anything_is_made(url: str) -> None:
     """With an example of one."""
     with pytest.raises(CommandFailed, match="--forward-to is not like") as caught:
-        Forwarder(url)
+        async with forwarding(url):
+            pass
 
     assert caught.value.code == INVALID
