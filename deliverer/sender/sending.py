@@ -176,7 +176,10 @@ class Sending:
     def _dialled(self, task: asyncio.Task[None]) -> None:
         self._dialling = None
         self._means.dialling.discard(task)
-        fault = None if task.cancelled() else task.exception()
+        if task.cancelled():  # after a `cut` nobody hears it
+            self._tell(self._unsent(Outcome.CANCELLED, "the dial was cancelled"))
+            return
+        fault = task.exception()
         if fault is not None:  # a defect of ours: nobody else is charged with it
             self._means.loop.call_exception_handler(
                 {"message": "a connection could not be opened", "exception": fault, "task": task}

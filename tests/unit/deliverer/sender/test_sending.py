@@ -24,7 +24,7 @@ class FakeConnector:
     """Opens connections over fake transports, or fails, when the test lets it."""
 
     def __init__(self) -> None:
-        self.answer: Connection | ConnectFailed | Exception | None = None
+        self.answer: Connection | ConnectFailed | BaseException | None = None
         self.asked = 0
         self.go = asyncio.Event()
         self.go.set()
@@ -34,7 +34,7 @@ class FakeConnector:
         self.asked += 1
         await self.go.wait()
         assert self.answer is not None
-        if isinstance(self.answer, Exception):
+        if isinstance(self.answer, BaseException):
             raise self.answer
         return self.answer
 
@@ -194,6 +194,18 @@ async def test_a_defect_while_dialling_is_ours_and_shows() -> None:
         (Outcome.LOCAL_FAULT, "a defect: RuntimeError")
     ]
     assert [str(context["exception"]) for context in shown] == ["a defect"]
+
+
+async def test_a_dial_that_somebody_else_cancels_is_an_end_too() -> None:
+    """A look-up that others share, or the sender's close: the slot must not be held for ever."""
+    rig = Rig()
+    rig.connector.answer = asyncio.CancelledError()
+
+    rig.begin()
+    await rig.turn()
+
+    assert [end.outcome for end in rig.ends] == [Outcome.CANCELLED]
+    assert rig.means.dialling == set()
 
 
 @pytest.mark.parametrize("outcome", [Outcome.CONNECT_ERROR, Outcome.LOCAL_FAULT])
