@@ -110,6 +110,7 @@ async def listen(
             await stop.wait()
         finally:
             await _unsubscribe(api, options.wish.subscriber, name)
+    sys.stdout.flush()  # one whose reader has gone ends as with any command, not at the very exit
     return OK
 
 
@@ -128,7 +129,10 @@ class _Desk:
         is_ours = not isinstance(arrival.verdict, Rejected)
         forwarder = self.forwarder if is_ours else None
         reply = await (accept(arrival) if forwarder is None else forwarder.forward(arrival))
-        self._show(arrival, reply, is_forwarded=forwarder is not None)
+        try:
+            self._show(arrival, reply, is_forwarded=forwarder is not None)
+        except BrokenPipeError:  # nobody looks on any more; the delivery is answered all the same
+            self._enough.set()
         if self._left is not None and is_ours and reply.status in _ACCEPTED:
             self._left -= 1
             if self._left <= 0:

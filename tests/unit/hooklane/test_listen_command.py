@@ -1,12 +1,13 @@
 """`hooklane listen` against a fake gateway; the test delivers as the deliverer would."""
 
 import asyncio
+import io
 import json
 import os
 import signal
 import socket
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, redirect_stdout
 from datetime import UTC, datetime
 from typing import Any
 
@@ -103,6 +104,24 @@ async def test_enough_is_enough(api: ManagementApi, capsys: pytest.CaptureFixtur
     assert [(row["verified"], row["answered"]) for row in rows] == [
         (True, 204), (False, 401), (True, 204),
     ]  # fmt: skip
+
+
+class Unread(io.StringIO):
+    """A pipe whose reader has gone."""
+
+    def flush(self) -> None:
+        """Fail as the operating system lets it."""
+        raise BrokenPipeError
+
+
+async def test_a_reader_who_leaves_ends_it_and_costs_no_answer(api: ManagementApi) -> None:
+    """As in `| head`: else the gateway would try again what was taken, and `--count` never end."""
+    with redirect_stdout(Unread()), pytest.raises(BrokenPipeError):
+        async with listening(api, count=5) as made:
+            taken = await deliver(made["url"], b"{}")
+
+    assert taken == 204
+    assert api.writes()[-1] == ("DELETE", f"{SUBSCRIPTIONS}/sub_1")
 
 
 async def test_what_the_program_answers_is_answered(
