@@ -59,12 +59,18 @@ class RunningAttempts:
         return not self._running
 
     def cut(self) -> None:
-        """Cut all of them off; their connections close with them."""
+        """Cut all of them off, whatever breaks on the way; their connections close with them."""
         for attempt, running in list(self._running.items()):
             if self._running.pop(attempt, None) is not None:
-                running.cut()
+                self._cut(running)
                 self._finished(attempt, None, running.started_at)
         self._none_left.set()
+
+    def _cut(self, running: _Running) -> None:
+        try:
+            running.cut()
+        except Exception as fault:  # noqa: BLE001 - the others are cut off all the same
+            self._fail(fault)
 
     def _done(self, attempt: Attempt, report: AttemptReport | Exception) -> None:
         running = self._running.pop(attempt, None)

@@ -299,20 +299,23 @@ class PartitionWorker:
         self._running.start(attempt, life.endpoints, now_ms=now_ms)
 
     def _ended(self, attempt: Attempt, report: AttemptReport | None, started_at: int) -> None:
-        """Take the end of an attempt; a report of None is one that was cut off (A6)."""
+        """Take the end of an attempt; a report of None is one that was cut off (A6).
+
+        The slot is free before anything can break; a defect is caught here, nobody above sees it.
+        """
         parts, life = self._parts, self._life
         assert life is not None
-        if report is not None:
-            subscription, subscriber = attempt.delivery.subscription, received(attempt.delivery).key
-            parts.fate.note(subscription, subscriber or b"", report.outcome, report.finished_at)
-        life.doors.go(attempt.host, is_suspect=attempt.is_suspect)
-        if self.is_dead:
-            return
-        if report is None:
-            now_ms = parts.clock.now_ms()
-            report = cut_off(Outcome.CANCELLED, started_at=started_at, finished_at=now_ms)
-            parts.attempts.tell_unmade(attempt, report)
         try:
+            life.doors.go(attempt.host, is_suspect=attempt.is_suspect)
+            if report is not None:
+                name, subscriber = attempt.delivery.subscription, received(attempt.delivery).key
+                parts.fate.note(name, subscriber or b"", report.outcome, report.finished_at)
+            if self.is_dead:
+                return
+            if report is None:
+                now_ms = parts.clock.now_ms()
+                report = cut_off(Outcome.CANCELLED, started_at=started_at, finished_at=now_ms)
+                parts.attempts.tell_unmade(attempt, report)
             self._conclude(life, attempt, report, now_ms=report.finished_at)
         except Exception:  # noqa: BLE001 - as in a step
             self._break()

@@ -412,6 +412,7 @@ class Bench:
     max_in_flight: int = 10
     max_per_host: int = 10
     limits: Limits = field(default_factory=Limits)
+    fate: SharedFate = field(default_factory=lambda: SharedFate(lambda *_: None))
 
     def __post_init__(self) -> None:
         self.clock = ManualClock()
@@ -438,7 +439,7 @@ class Bench:
             slots=self.slots,
             hosts=self.hosts,
             host_waits=self.host_waits.append,
-            fate=SharedFate(lambda *_: None),
+            fate=self.fate,
             recollections=Recollections(100, metrics.recollected),
             limits=self.limits,
             jitter=lambda: 0.0,

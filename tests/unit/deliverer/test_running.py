@@ -29,6 +29,7 @@ class Ends:
         )
         self.done: Done | None = None
         self.refusal: Exception | None = None
+        self.cut_fault: Exception | None = None
         self._endpoints = FakeRegistry(silent_log()[0]).view
 
     def start(self) -> Attempt:
@@ -52,6 +53,8 @@ class Ends:
 
     def _cut(self) -> None:
         self.cuts += 1
+        if self.cut_fault is not None:
+            raise self.cut_fault
 
     def _finished(self, attempt: Attempt, report: AttemptReport | None, started_at: int) -> None:
         self.reports.append(report)
@@ -114,3 +117,29 @@ async def test_what_cannot_begin_ends_later_as_a_defect() -> None:
     assert await ends.running.wait(5)
     assert ends.reports == [None]
     assert ends.faults == [ends.refusal]
+
+
+async def test_a_cut_that_breaks_does_not_keep_the_others_running() -> None:
+    """Each is cut off and told, and so is each defect."""
+    ends = Ends()
+    ends.cut_fault = RuntimeError("a defect")
+    ends.start()
+    ends.start()
+
+    ends.running.cut()
+
+    assert (ends.reports, ends.cuts) == ([None, None], 2)
+    assert ends.faults == [ends.cut_fault, ends.cut_fault]
+
+
+async def test_cutting_all_off_ends_the_wait() -> None:
+    """Who waits for the last one does not wait out its deadline."""
+    ends = Ends()
+    ends.start()
+    waiting = asyncio.create_task(ends.running.wait(3600))
+    await asyncio.sleep(0)
+
+    ends.running.cut()
+
+    async with asyncio.timeout(5):
+        assert await waiting

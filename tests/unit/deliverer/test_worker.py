@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 
 from chassis.kafka import Record
+from deliverer.fate import SharedFate
 from deliverer.lease import LEASE_S
 from deliverer.policy.items import Extent, Limits
 from deliverer.state import CommittedState, decode_state
@@ -485,6 +486,28 @@ async def test_a_defect_in_a_step_ends_the_partition_alone(started: Started) -> 
 
     assert bench.worker.is_dead
     assert bench.worker.needs_takeover
+
+
+class BrokenFate(SharedFate):
+    """Has a defect."""
+
+    def note(self, *_: object) -> None:
+        """Break."""
+        raise RuntimeError("a defect")
+
+
+async def test_a_defect_while_an_end_is_told_ends_the_partition_alone(started: Started) -> None:
+    """The sender hears nothing of it; no slot is held for ever, and what else ran is cut off."""
+    bench = await started(fate=BrokenFate(lambda *_: None))
+    bench.registry.put(ordering="none")
+    await bench.feed(delivery_record(0), delivery_record(1))
+
+    bench.attempts.finish(0)
+
+    assert bench.worker.is_dead
+    assert bench.worker.needs_takeover
+    assert bench.slots.in_flight == 0
+    assert bench.delays.feeds == {}
 
 
 async def test_what_lags_is_read_again(started: Started) -> None:
