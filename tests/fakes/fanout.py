@@ -89,7 +89,7 @@ class FakeProducer:
 
 
 class FakeRegistry:
-    """A directory that is up to date, behind, or out of reach."""
+    """A directory that is up to date, behind, or out of reach; may be held before it answers."""
 
     def __init__(self) -> None:
         self.directory = Directory()
@@ -100,6 +100,8 @@ class FakeRegistry:
         self.is_unreachable = False
         self.at = 17
         self.was_asked = asyncio.Event()
+        self.gate = asyncio.Event()
+        self.gate.set()
 
     @property
     def event_types(self) -> EventTypeCatalogue:
@@ -120,6 +122,7 @@ class FakeRegistry:
         self.asked += 1
         self.was_asked.set()
         await asyncio.sleep(0)
+        await self.gate.wait()
         if self.is_unreachable:
             raise KafkaUnavailable("no broker")
         return not self.is_behind

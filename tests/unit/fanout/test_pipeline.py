@@ -233,6 +233,35 @@ async def test_the_queue_is_bounded_in_records_and_bytes(bench: Bench) -> None:
     assert actor.has_room() or heavy.has_room()
 
 
+async def test_what_was_planned_takes_no_room(bench: Bench) -> None:
+    """Else a partition would stop reading after `queue_bytes`, for good."""
+    actor = await bench.actor(queue_bytes=1024)
+
+    for number in range(3):
+        assert actor.has_room()
+        _feed(actor, [received(number, offset=number, value=b"x" * 2000)])
+        assert not actor.has_room()
+        await bench.producer.until(lambda producer: bench.committed()[-1:] == [actor.position])
+
+    assert actor.describe()["queued_bytes"] == 0
+
+
+async def test_an_event_is_matched_against_no_older_registry(bench: Bench) -> None:
+    """What comes in after the question was asked needs one of its own (PROTOCOL R3)."""
+    actor = await bench.actor()
+    bench.registry.gate.clear()
+    _feed(actor, _events(0))
+    async with asyncio.timeout(5):
+        await bench.registry.was_asked.wait()
+
+    _feed(actor, _events(1))
+    bench.registry.gate.set()
+    await bench.producer.until(lambda producer: bench.committed()[-1:] == [2])
+
+    assert bench.written() == ["0", "1"]
+    assert bench.registry.asked == 2
+
+
 async def test_nothing_is_matched_against_a_registry_that_is_behind(bench: Bench) -> None:
     """An acknowledged subscription must not miss the event (PROTOCOL R3)."""
     bench.registry.is_behind = True
