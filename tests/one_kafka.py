@@ -1,13 +1,15 @@
 """One Kafka for all processes of a test run: started for the first that asks, ended with the run.
 
 With pytest-xdist the tests run in workers, and none of them may own what the others use. So the
-controller owns the node, and lends its address.
+controller owns the node, and lends its address. Workers ask at a socket in a folder of this user:
+tests knock at TCP ports, and the one thread that answers would wait for whoever said nothing.
 """
 
 import contextlib
 import secrets
 import threading
 from collections.abc import Callable
+from multiprocessing import AuthenticationError
 from multiprocessing.connection import Client, Connection, Listener
 from typing import NamedTuple, Protocol, Self
 
@@ -19,8 +21,7 @@ WORKERS_MAX = 64
 class Lender(NamedTuple):
     """Where to ask, and with which key; the key as text, so that a worker can be told."""
 
-    host: str
-    port: int
+    address: str
     key: str
 
 
@@ -41,9 +42,8 @@ class KafkaLent:
     def __init__(self, make: Callable[[], Node] = EmbeddedKafka) -> None:
         """Listen at once; nothing is started yet."""
         key = secrets.token_hex()
-        self._listener = Listener(("127.0.0.1", 0), backlog=WORKERS_MAX, authkey=key.encode())
-        host, port = self._listener.address
-        self.lender = Lender(str(host), int(port), key)
+        self._listener = Listener(family="AF_UNIX", backlog=WORKERS_MAX, authkey=key.encode())
+        self.lender = Lender(str(self._listener.address), key)
         self._node = make()
         self._thread = threading.Thread(target=self._answer_all, name="kafka-lent", daemon=True)
 
@@ -56,17 +56,19 @@ class KafkaLent:
 
     def close(self) -> None:
         """Answer nobody any more, then end the node."""
-        _ask(self.lender, goes_on=False)
+        with contextlib.suppress(OSError, EOFError):  # the thread may have died
+            _ask(self.lender, goes_on=False)
         self._thread.join()
-        self._listener.close()
         self._node.close()
 
     def _answer_all(self) -> None:
+        refused = (OSError, EOFError, AuthenticationError)
         goes_on = True
-        while goes_on:
-            with contextlib.suppress(OSError, EOFError), self._listener.accept() as asking:
-                goes_on = bool(asking.recv())
-                self._answer(asking, goes_on=goes_on)
+        with self._listener:  # however this ends: whoever asks later is refused, and need not wait
+            while goes_on:
+                with contextlib.suppress(*refused), self._listener.accept() as asking:
+                    goes_on = bool(asking.recv())
+                    self._answer(asking, goes_on=goes_on)
 
     def _answer(self, asking: Connection, *, goes_on: bool) -> None:
         servers = reason = ""
@@ -74,21 +76,21 @@ class KafkaLent:
             try:
                 self._node.start()
                 servers = self._node.bootstrap_servers
-            except EmbeddedKafkaError as error:
-                reason = str(error)
+            except Exception as error:  # noqa: BLE001 - whatever it is, each worker has to hear it
+                reason = str(error) or type(error).__name__
         asking.send((servers, reason))
 
 
-def borrow(host: str, port: int, key: str) -> str:
+def borrow(address: str, key: str) -> str:
     """Return the bootstrap servers of the run's Kafka; waits while it starts."""
-    servers, reason = _ask(Lender(host, port, key), goes_on=True)
+    servers, reason = _ask(Lender(address, key), goes_on=True)
     if reason:
         raise EmbeddedKafkaError(reason)
     return servers
 
 
 def _ask(lender: Lender, *, goes_on: bool) -> tuple[str, str]:
-    with Client((lender.host, lender.port), authkey=lender.key.encode()) as asked:
+    with Client(lender.address, authkey=lender.key.encode()) as asked:
         asked.send(goes_on)
         servers, reason = asked.recv()
     return str(servers), str(reason)
