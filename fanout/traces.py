@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 import msgspec
 
-from chassis.kafka import Record
+from chassis.kafka import record_bytes
 from chassis.tracing import Span, SpanKind, TraceContext, Tracing, context_of
 from fanout.plan import Plan, Result
 from fanout.received import Received
@@ -51,7 +51,7 @@ class EventTraces:
                 }
             )
         if plan.result is Result.MATCHED and span.context != context:
-            plan = msgspec.structs.replace(plan, records=_carrying(plan.records, span.context))
+            plan = _carrying(plan, span.context)
         return plan, span
 
 
@@ -74,11 +74,15 @@ def _deliveries_in(plan: Plan) -> int:
     return len(plan.records) if plan.result is Result.MATCHED else 0
 
 
-def _carrying(records: Sequence[Record], context: TraceContext) -> list[Record]:
+def _carrying(plan: Plan, context: TraceContext) -> Plan:
+    """Let deliveries carry a context; all of them had the same before, so each grows alike."""
     traces = [(name, value.encode()) for name, value in context.pairs()]
-    return [
+    records = [
         one._replace(
             headers=[*(pair for pair in one.headers if pair[0] not in TRACE_NAMES), *traces]
         )
-        for one in records
+        for one in plan.records
     ]
+    added_bytes = record_bytes(records[0]) - record_bytes(plan.records[0])
+    size_bytes = plan.size_bytes + added_bytes * len(records)
+    return msgspec.structs.replace(plan, records=records, size_bytes=size_bytes)

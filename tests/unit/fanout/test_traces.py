@@ -2,7 +2,7 @@
 
 import pytest
 
-from chassis.kafka import Record
+from chassis.kafka import Record, record_bytes
 from chassis.tracing import SpanKind
 from fanout.plan import Plan, Result
 from fanout.traces import EventTraces, end_all
@@ -62,6 +62,21 @@ def test_an_event_without_a_context_begins_a_trace(traces: Traces, events: Event
     made = traces.named("process p.events")
     assert ids_of(made)[2] is None
     assert _carried(plan) == [{"traceparent": parent_of(made).encode()}]
+
+
+@pytest.mark.parametrize("came", [(), (("traceparent", SAMPLED.encode()), ("tracestate", b"a=b"))])
+def test_the_bound_of_their_size_grows_with_them(
+    events: EventTraces, came: tuple[tuple[str, bytes], ...]
+) -> None:
+    """A tick is bounded by it, and given its time by it."""
+    records = [_delivery(*came), _delivery(*came)]
+    size_bytes = sum(record_bytes(record) for record in records)
+
+    planned = Plan(Result.MATCHED, records, size_bytes)
+    plan, _ = events.begin(received(), planned, started_ms=NOW_MS)
+
+    assert (plan.size_bytes > size_bytes) == (not came)
+    assert plan.size_bytes == sum(record_bytes(record) for record in plan.records)
 
 
 def test_an_unsampled_event_is_left_as_it_is(traces: Traces, events: EventTraces) -> None:
