@@ -16,8 +16,14 @@ TOLERANT = "-XX:+IgnoreUnrecognizedVMOptions"
 
 
 def path_of(cache: Path, java: Path, jars: str) -> Path:
-    """Return where the archive of this Java and these jars is, or would be."""
-    identity = "\n".join((str(java.resolve()), _stamp(java.parent.parent / "lib/modules"), jars))
+    """Return where the archive of this Java and these jars is, or would be.
+
+    `jars` is a class path of one folder, `…/*`; Java looks at the size and time of each jar too.
+    """
+    found = sorted(Path(jars).parent.glob("*.jar"))
+    stamps = (f"{one.name} {_stamp(one)}" for one in found)
+    modules = _stamp(java.parent.parent / "lib/modules")
+    identity = "\n".join((str(java.resolve()), modules, jars, *stamps))
     return cache / f"kafka-{hashlib.sha256(identity.encode()).hexdigest()[:12]}.aot"
 
 

@@ -36,6 +36,24 @@ def test_a_java_that_was_replaced_in_its_place_has_another_archive(tmp_path: Pat
     assert path_of(tmp_path, java, "a/*") != before
 
 
+def test_jars_that_were_replaced_in_their_place_have_another_archive(tmp_path: Path) -> None:
+    """Java would refuse the former one without a word, and nobody would make a new one."""
+    java, jar = _java(tmp_path / "java"), tmp_path / "libs" / "kafka_2.13-4.1.2.jar"
+    jar.parent.mkdir()
+    jar.write_text("classes")
+    os.utime(jar, (1, 1))
+    jars = f"{jar.parent}/*"
+    before = path_of(tmp_path, java, jars)
+
+    assert path_of(tmp_path, java, jars) == before
+    os.utime(jar, (2, 2))
+    touched = path_of(tmp_path, java, jars)
+    jar.rename(jar.with_name("kafka_2.13-4.2.0.jar"))
+    renamed = path_of(tmp_path, java, jars)
+
+    assert len({before, touched, renamed}) == 3
+
+
 def test_a_java_without_modules_has_an_archive_too(tmp_path: Path) -> None:
     """Trimmed runtimes need not look like ours."""
     assert path_of(tmp_path, tmp_path / "bin" / "java", "a/*").suffix == ".aot"
