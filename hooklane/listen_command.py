@@ -6,7 +6,6 @@ import json
 import os
 import secrets
 import signal
-import socket
 import sys
 from collections.abc import Mapping
 from contextlib import AsyncExitStack
@@ -22,6 +21,7 @@ from hooklane.listening import Wish, document_of, leftovers, mark_of, subscripti
 from hooklane.output import GREEN, RED, Form, Paint, has_color, report
 from hooklane.receiver import Arrival, Receiver, Reply, accept, describe
 from hooklane.signature import SECRET_PREFIX, Rejected, secret_bytes
+from hooklane.surroundings import process_space
 
 SECRET_VARIABLE: Final = "WEBHOOK_SECRET"
 _SECRET_BYTES: Final = 32
@@ -172,11 +172,11 @@ async def _open(receiver: Receiver, options: ListenOptions) -> int:
 
 async def _subscribe(api: ApiClient, wish: Wish, url: str, secret: str) -> str:
     """Create the subscription, after those that a killed process left behind are gone."""
-    path, host = _path(wish.subscriber), socket.gethostname()
-    for name in leftovers(await api.items(path), host, is_running=_is_running):
+    path, space = _path(wish.subscriber), process_space()
+    for name in leftovers(await api.items(path), space, is_running=_is_running):
         report(f"deleting {name}, which an earlier `hooklane listen` left behind")
         await api.send("DELETE", f"{path}/{segment(name)}")
-    body = subscription_body(wish, url, secret, mark_of(host, os.getpid()))
+    body = subscription_body(wish, url, secret, mark_of(space, os.getpid()))
     try:
         made = await api.send("POST", path, body)
     except Refused as error:

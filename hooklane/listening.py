@@ -1,7 +1,7 @@
 """What `hooklane listen` asks of the gateway, and what it shows of a delivery. Pure.
 
 It makes a subscription for as long as it runs. One that could not be deleted, since the process
-was killed, is recognised by its mark: this machine, and a process that is no more.
+was killed, is recognised by its mark: a process that is no more, where its number has a meaning.
 """
 
 import base64
@@ -26,9 +26,9 @@ class Wish:
     filter: Mapping[str, object] | None = None
 
 
-def mark_of(host: str, pid: int) -> str:
-    """Name the process that a subscription belongs to."""
-    return f"{host}/{pid}"
+def mark_of(space: str, pid: int) -> str:
+    """Name the process that a subscription belongs to; `space` is a `process_space`."""
+    return f"{space}/{pid}"
 
 
 def subscription_body(wish: Wish, url: str, secret: str, mark: str) -> dict[str, object]:
@@ -47,15 +47,15 @@ def subscription_body(wish: Wish, url: str, secret: str, mark: str) -> dict[str,
 
 
 def leftovers(
-    items: Iterable[Mapping[str, object]], host: str, *, is_running: Callable[[int], bool]
+    items: Iterable[Mapping[str, object]], space: str, *, is_running: Callable[[int], bool]
 ) -> list[str]:
-    """Name the subscriptions that a killed process of this machine left behind."""
+    """Name the subscriptions that a killed process of this space left behind."""
     found = []
     for item in items:
         metadata = item.get("metadata")
         mark = metadata.get(MARK) if isinstance(metadata, Mapping) else None
         name, _, pid = str(mark or "").rpartition("/")
-        if name == host and pid.isascii() and pid.isdigit() and not is_running(int(pid)):
+        if name == space and pid.isascii() and pid.isdigit() and not is_running(int(pid)):
             found.append(str(item.get("id")))
     return found
 

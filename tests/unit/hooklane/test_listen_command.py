@@ -18,6 +18,7 @@ from standardwebhooks import Webhook
 from hooklane.exits import FAILURE, INVALID, CommandFailed
 from hooklane.listen_command import ListenOptions, listen, parse_filter, stop_at_signal
 from hooklane.listening import MARK, Wish
+from hooklane.surroundings import process_space
 from tests.fakes.clock import ManualClock
 from tests.fakes.management_api import ManagementApi
 
@@ -145,9 +146,11 @@ async def test_a_tunnel_is_what_the_gateway_is_told(api: ManagementApi) -> None:
 
 
 async def test_what_a_killed_one_left_behind_is_deleted_first(api: ManagementApi) -> None:
-    """Only of this machine, and only when its process is no more."""
-    host = socket.gethostname()
-    for number, mark in enumerate([f"{host}/999999999", f"{host}/{os.getpid()}", "other/1"]):
+    """Only where its process would be seen here, and only when that is no more."""
+    space, host = process_space(), socket.gethostname()
+    elsewhere = f"{host}-00000000-0000-4000-8000-000000000000-1/999999999"
+    marks = [f"{space}/999999999", f"{space}/{os.getpid()}", f"{host}/999999999", elsewhere]
+    for number, mark in enumerate(marks):
         name = f"sub_old{number}"
         api.subscriptions[name] = {
             "id": name, "subscriber": "acme", "version": 1, "headers": {}, "metadata": {MARK: mark}
@@ -156,7 +159,7 @@ async def test_what_a_killed_one_left_behind_is_deleted_first(api: ManagementApi
     async with listening(api):
         assert "sub_old0" not in api.subscriptions
 
-    assert set(api.subscriptions) == {"sub_old1", "sub_old2"}
+    assert set(api.subscriptions) == {"sub_old1", "sub_old2", "sub_old3"}
 
 
 async def test_a_gateway_that_may_not_come_here_gets_a_hint(api: ManagementApi) -> None:

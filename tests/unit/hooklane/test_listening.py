@@ -23,7 +23,7 @@ def test_a_subscription_says_whose_it_is() -> None:
     assert (full["event_types"], full["filter"]) == (["a.*"], {"type": "a.b"})
 
 
-def test_only_what_a_dead_process_of_this_machine_made_is_left_behind() -> None:
+def test_only_what_a_dead_process_of_this_space_made_is_left_behind() -> None:
     """Others listen too, here and elsewhere."""
     marks = ["here/1", "here/2", "there/1", "here/x", "here/", "1", None, 5]
     items: list[dict[str, object]] = [
