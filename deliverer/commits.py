@@ -11,25 +11,10 @@ from deliverer.metrics import TIER_NAMES
 from deliverer.parts import Parts
 from deliverer.policy.items import AttemptLog, DeadLetter, Disable, Park, TickSnapshot
 from deliverer.policy.machine import Machine
+from deliverer.policy.pacing import pause_s, tells_group
 from deliverer.records import tick_records
 from deliverer.sampling import DropCounter
 from deliverer.ticking import Committed, Lost, Tick, Ticker
-
-SPACING_S = 0.1
-"""A tick costs milliseconds of CPU, here and three times as many at the brokers, whatever it holds.
-Successes wait for none, but those since the last one are repeated after a crash."""
-FEW_SPACING_S = 0.4
-FEW_OUTPUTS = 128
-"""As long as so few wait, a tick may take longer: it costs each partition the same, however little
-it holds, and a crash repeats no more for it than a full tick."""
-TOLD_SPACING_S = 1.0
-"""The group's offset is there for tools only, `$window` is the authority: so it goes with one tick
-a second. It is two of five requests of a transaction, and one more partition that gets a marker."""
-AWAITED_SPACING_S = 0.005
-OUTPUTS_MAX = 256
-"""So many records end the wait early: what a crash repeats is bounded in number, not only in time.
-"""
-IDLE_S = 3600.0
 
 
 class Commits:
@@ -57,7 +42,7 @@ class Commits:
         self._aside: list[Quarantined] = []
         self._notices: list[Disable] = []
         self._began_at = parts.clock.monotonic()
-        self._told_at = self._began_at - TOLD_SPACING_S
+        self._told_at = self._began_at
         self._told: int | None = None
         self._task: asyncio.Task[Committed | Lost] | None = None
         self.is_in_doubt = False
@@ -93,41 +78,49 @@ class Commits:
         self._notices.append(notice)
 
     def due_in(self, now: float) -> float:
-        """Return in how many seconds a tick should begin: group commit, the more the sooner."""
-        count = self._machine.output_count
-        pause_s = FEW_SPACING_S if self._has_news else IDLE_S
-        if count >= OUTPUTS_MAX or self._notices or self._machine.is_tick_awaited:
-            pause_s = AWAITED_SPACING_S
-        elif count >= FEW_OUTPUTS:
-            pause_s = SPACING_S
-        elif self._told != self._machine.low_mark:
-            pause_s = min(pause_s, TOLD_SPACING_S)
-        return self._began_at + pause_s - now
+        """Return in how many seconds a tick should begin."""
+        machine = self._machine
+        pause = pause_s(
+            has_news=self._has_news,
+            outputs=machine.output_count,
+            is_awaited=bool(self._notices) or machine.is_tick_awaited,
+            is_told=self._told == machine.low_mark,
+        )
+        return self._began_at + pause - now
 
     def begin(self) -> None:
         """Begin a tick, also one without news: it renews the lease (C6)."""
-        clock = self._parts.clock
+        clock, has_news = self._parts.clock, self._has_news
         now_ms, self._began_at = clock.now_ms(), clock.monotonic()
-        tells_group = not self._has_news or self._began_at - self._told_at >= TOLD_SPACING_S
-        self._told_at = self._began_at if tells_group else self._told_at
         snapshot = self._machine.begin_tick(now_ms)
         aside, self._aside = self._aside, []
         notices, self._notices = self._notices, []
+        tick = self._tick(snapshot, aside, has_news=has_news, now_ms=now_ms)
+        self._told_at = self._began_at if tick.tells_group else self._told_at
+        task = asyncio.create_task(self._ticker.commit(tick, on_doubt=self._doubt), name="tick")
+        self._task = task
+        told = tick.position if tick.tells_group else self._told
+        task.add_done_callback(
+            lambda done: self._done(done, snapshot, aside, notices=notices, told=told)
+        )
+
+    def _tick(
+        self, snapshot: TickSnapshot, aside: list[Quarantined], *, has_news: bool, now_ms: int
+    ) -> Tick:
         records = tick_records(
             snapshot, partition=self._partition, topics=self._parts.topics, now_ms=now_ms
         )
         records += [item.record for item in aside]
-        tick = Tick(
+        position = snapshot.window.w
+        return Tick(
             mark=(snapshot.term, snapshot.tick),
             records=records,
-            position=snapshot.window.w,
-            tells_group=tells_group,
-        )
-        task = asyncio.create_task(self._ticker.commit(tick, on_doubt=self._doubt), name="tick")
-        self._task = task
-        told = snapshot.window.w if tells_group else self._told
-        task.add_done_callback(
-            lambda done: self._done(done, snapshot, aside, notices=notices, told=told)
+            position=position,
+            tells_group=tells_group(
+                has_news=has_news,
+                moved=None if self._told is None else position - self._told,
+                silence_s=self._began_at - self._told_at,
+            ),
         )
 
     async def wait(self) -> None:
@@ -171,7 +164,8 @@ class Commits:
         if isinstance(result, Lost):
             self._ended(result)
             return
-        self._told = told
+        # A doubt asks the group by a commit of the position before, which sets its offset back.
+        self._told = None if self.is_in_doubt else told
         self._landed(result, snapshot, aside, notices)
         self._ended(None)
 

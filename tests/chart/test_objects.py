@@ -9,6 +9,7 @@ import pytest
 import yaml
 
 from deliverer import service as deliverer_service
+from deliverer.policy.pacing import SPACING_S, TOLD_SPACING_S
 from schemas.topics import plan, transactional_id
 from tests.chart import crds
 from tests.chart.rendering import (
@@ -27,6 +28,8 @@ from tests.chart.rendering import (
 PRODUCTION = CHART / "ci" / "production-values.yaml"
 SASL = CHART / "ci" / "sasl-values.yaml"
 COMPONENTS = ("gateway", "fanout", "deliverer")
+POD_RATE_PER_S = 4_000
+"""What a deliverer's core manages with room left for a takeover (docs/performance.md)."""
 
 
 def _triggers(one: Object) -> dict[str, dict[str, object]]:
@@ -93,6 +96,15 @@ def test_keda_looks_at_input_topics_and_at_due_retries_only(helm: Helm) -> None:
         assert at(behavior, "scaleDown.policies") == [
             {"type": "Pods", "value": 1, "periodSeconds": 120}
         ]
+
+
+def test_a_group_that_is_told_late_adds_no_deliverer(helm: Helm) -> None:
+    """Its offset is up to a second and a tick old, although nothing waits."""
+    sets = ("deliverer.autoscaling.mode=keda", "deliverer.autoscaling.maxReplicas=12")
+    scaled = of_kind(helm.render_with(*sets), "ScaledObject")
+    threshold = _triggers(scaled["r-hooklane-deliverer"])["kafka"]["lagThreshold"]
+
+    assert int(str(threshold)) >= POD_RATE_PER_S * (TOLD_SPACING_S + SPACING_S)
 
 
 def test_keda_authenticates_as_the_component(helm: Helm) -> None:

@@ -7,7 +7,7 @@ from collections import Counter
 import aiohttp
 import pytest
 
-from deliverer.commits import OUTPUTS_MAX
+from deliverer.policy.pacing import OUTPUTS_MAX
 from tests.e2e.log import header, read_topic
 from tests.e2e.receiver import Receiver, first_attempts
 from tests.e2e.stack import Service, Stack

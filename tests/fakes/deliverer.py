@@ -15,7 +15,6 @@ from chassis.kafka import Record
 from chassis.tick import CommitInfo, ProducerLost
 from chassis.vault import Vault
 from deliverer.attempts import Attempter, Done
-from deliverer.commits import FEW_SPACING_S
 from deliverer.delays import TierFeed
 from deliverer.endpoints import OpenedCache, PartitionEndpoints, RegistryEntry, decode_entry
 from deliverer.fate import SharedFate
@@ -23,6 +22,7 @@ from deliverer.hosts import HostSlots
 from deliverer.metrics import DelivererMetrics
 from deliverer.parts import Parts
 from deliverer.policy.items import Attempt, AttemptReport, Extent, Limits
+from deliverer.policy.pacing import FEW_SPACING_S
 from deliverer.recollections import Recollections
 from deliverer.records import TopicNames
 from deliverer.sender.port import Cut

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from deliverer.commits import OUTPUTS_MAX
+from deliverer.policy.pacing import OUTPUTS_MAX
 from tests.e2e.receiver import Receiver
 from tests.e2e.stack import Stack
 from tests.fault.cluster import Cluster

@@ -8,7 +8,7 @@ from itertools import pairwise
 
 import pytest
 
-from deliverer.commits import OUTPUTS_MAX
+from deliverer.policy.pacing import OUTPUTS_MAX
 from schemas.topics import partition_of
 from tests.e2e.receiver import Receiver
 from tests.e2e.stack import Service, Stack

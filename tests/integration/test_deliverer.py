@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from chassis.clock import SystemClock
-from deliverer.commits import OUTPUTS_MAX
+from deliverer.policy.pacing import OUTPUTS_MAX
 from tests.e2e.receiver import Delivery, Receiver, first_attempts
 from tests.integration.deliverer_world import SECRET, World
 

@@ -5,17 +5,15 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from deliverer.commits import (
+from deliverer.commits import Commits
+from deliverer.policy.items import Disable
+from deliverer.policy.pacing import (
     AWAITED_SPACING_S,
-    FEW_OUTPUTS,
     FEW_SPACING_S,
     IDLE_S,
-    OUTPUTS_MAX,
-    SPACING_S,
+    TOLD_RECORDS_MAX,
     TOLD_SPACING_S,
-    Commits,
 )
-from deliverer.policy.items import Disable
 from deliverer.ticking import Lost
 from tests.fakes.deliverer import NAMES, Bench, delivery_record
 
@@ -56,26 +54,6 @@ async def test_a_tick_that_is_waited_for_comes_soon(bench: Bench) -> None:
     assert commits.due_in(commits._began_at) == pytest.approx(AWAITED_SPACING_S)
 
 
-async def test_a_full_tick_comes_soon(bench: Bench) -> None:
-    """What a crash repeats is bounded in number, whatever the rate of deliveries."""
-    commits = commits_of(bench)
-    life = bench.worker._life
-    assert life is not None
-    outputs = life.machine._state.outputs
-
-    outputs += [object()] * (FEW_OUTPUTS - 1)  # type: ignore[list-item]  # only counted here
-    few = commits.due_in(commits._began_at)
-    outputs += [object()] * (OUTPUTS_MAX - FEW_OUTPUTS)  # type: ignore[list-item]
-    before = commits.due_in(commits._began_at)
-    outputs.append(object())  # type: ignore[arg-type]
-    after = commits.due_in(commits._began_at)
-    outputs.clear()
-
-    assert few == pytest.approx(FEW_SPACING_S)
-    assert before == pytest.approx(SPACING_S)
-    assert after == pytest.approx(AWAITED_SPACING_S)
-
-
 async def test_the_group_is_told_once_a_second(bench: Bench) -> None:
     """Its offset is for tools; the ticks between carry everything that a successor reads."""
     commits = commits_of(bench)
@@ -106,6 +84,42 @@ async def test_the_group_is_told_the_last_word_when_nothing_follows(bench: Bench
 
     assert bench.log.offsets[-1] == {(NAMES.deliveries, 0): 2}
     assert commits.due_in(commits._began_at) == pytest.approx(IDLE_S)
+
+
+async def test_the_group_is_told_sooner_when_the_mark_moved_far(bench: Bench) -> None:
+    """What tools call lag would else be up to a second of all deliveries."""
+    await bench.feed(delivery_record(0), end=1)
+    bench.attempts.finish(0)
+    await bench.turn(FEW_SPACING_S)
+
+    await bench.feed(delivery_record(1), end=1 + TOLD_RECORDS_MAX)
+    bench.attempts.finish(1)
+    await bench.turn(0.0)
+
+    assert bench.log.offsets == [
+        {(NAMES.deliveries, 0): 1},
+        {(NAMES.deliveries, 0): 1 + TOLD_RECORDS_MAX},
+    ]
+
+
+@pytest.mark.parametrize("failure", ["landed", "lost"])
+async def test_after_a_doubt_the_group_is_told_again(bench: Bench, failure: str) -> None:
+    """It was asked by a commit of the position before the tick, which set its offset back."""
+    await bench.feed(delivery_record(0))
+    bench.attempts.finish(0)
+    await bench.turn(FEW_SPACING_S)
+    bench.log.failures = [failure]
+    await bench.feed(delivery_record(1))
+    bench.attempts.finish(1)
+    await bench.turn(TOLD_SPACING_S)
+    assert bench.group.asked == [(0, 1)]
+
+    await bench.turn(TOLD_SPACING_S)
+
+    assert bench.log.offsets[-1] == {(NAMES.deliveries, 0): 2}
+    assert bench.log.windows[-1].w == 2
+    assert len(bench.log.ticks) == 3
+    assert not commits_of(bench).has_output
 
 
 async def test_a_committed_tick_is_counted_and_proves_ownership(bench: Bench) -> None:
