@@ -6,7 +6,6 @@ binding would do that through its parent's managed versions). `python -m hooklan
 writes the lock anew after KAFKA_VERSION or SLF4J_VERSION was changed.
 """
 
-import fcntl
 import functools
 import hashlib
 import importlib
@@ -19,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from hooklane import surroundings
+from hooklane import file_lock, surroundings
 
 KAFKA_VERSION = "4.1.2"
 SLF4J_VERSION = "1.7.36"
@@ -85,9 +84,7 @@ def jar_folder(cache: Path, report: Callable[[str], None]) -> Path:
     if folder.is_dir():
         return folder
     try:
-        cache.mkdir(parents=True, exist_ok=True)
-        with (cache / "kafka.lock").open("w", encoding="utf-8") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
+        with file_lock.held(cache / "kafka.lock"):
             if not folder.is_dir():
                 fetch_into(folder, jars, report=report, download=download_by_jgo)
     except OSError as error:

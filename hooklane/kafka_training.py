@@ -4,13 +4,12 @@ It takes 20 s of one core, once for a Java and its jars. `make test` makes it be
 its many starts of Kafka are shorter with it.
 """
 
-import fcntl
 import sys
 import tempfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from hooklane import kafka_archive, surroundings
+from hooklane import file_lock, kafka_archive, surroundings
 from hooklane.embedded_kafka import EmbeddedKafka, EmbeddedKafkaError, report_to_stderr
 from hooklane.java import JavaMissing, find_java
 from hooklane.kafka_jars import JarsMissing, classpath
@@ -29,12 +28,16 @@ def ensure(variables: Mapping[str, str], report: Callable[[str], None]) -> Path 
     archive = kafka_archive.path_of(
         cache, find_java(variables, report), classpath(variables, report)
     )
-    cache.mkdir(parents=True, exist_ok=True)
-    with (cache / "kafka-archive.lock").open("w", encoding="utf-8") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if not archive.is_file():
-            _train(archive, variables, report)
-            kafka_archive.keep_newest(cache)
+    try:
+        with file_lock.held(cache / "kafka-archive.lock"):
+            if not archive.is_file():
+                _train(archive, variables, report)
+                kafka_archive.keep_newest(cache)
+    except OSError as error:
+        raise EmbeddedKafkaError(
+            f"cannot keep an archive of Kafka's classes in {cache} ({error.strerror or error}): "
+            "set XDG_CACHE_HOME to a writable folder"
+        ) from error
     return archive if archive.is_file() else None
 
 

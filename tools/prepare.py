@@ -27,7 +27,7 @@ def main(steps: Sequence[Step] = STEPS) -> int:
     """Take every step, and all but the first behind what else runs; each says what it lacks."""
     for step in steps:
         step()
-        os.nice(NICENESS - os.nice(0))
+        os.nice(max(0, NICENESS - os.nice(0)))  # only root may go back
     return 0
 
 

