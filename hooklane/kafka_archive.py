@@ -38,7 +38,7 @@ def training_options(archive: Path) -> tuple[str, ...]:
 
 
 def keep_newest(cache: Path) -> None:
-    """Remove archives of former Javas and jars, but for a few."""
+    """Remove archives of former Javas and jars, but for those made or asked for last."""
     found = sorted(cache.glob("kafka-*.aot"), key=lambda one: one.stat().st_mtime, reverse=True)
     for old in found[KEPT_MAX:]:
         with contextlib.suppress(FileNotFoundError):

@@ -4,6 +4,8 @@ It takes 20 s of one core, once for a Java and its jars. `make test` makes it be
 its many starts of Kafka are shorter with it.
 """
 
+import os
+import shutil
 import sys
 import tempfile
 from collections.abc import Callable, Mapping
@@ -14,11 +16,17 @@ from hooklane.embedded_kafka import EmbeddedKafka, EmbeddedKafkaError, report_to
 from hooklane.java import JavaMissing, find_java
 from hooklane.kafka_jars import JarsMissing, classpath
 
+TRAINING = "training-"
 STOP_TIMEOUT_S = 180.0
 """The JVM writes when it ends."""
 
 
-def ensure(variables: Mapping[str, str], report: Callable[[str], None]) -> Path | None:
+Train = Callable[[Path, Mapping[str, str], Callable[[str], None]], None]
+
+
+def ensure(
+    variables: Mapping[str, str], report: Callable[[str], None], *, train: Train | None = None
+) -> Path | None:
     """Return the archive, made when it is not there; None when this Java makes none.
 
     Whole or absent, and made once when two ask. Raises JavaMissing, JarsMissing,
@@ -30,8 +38,11 @@ def ensure(variables: Mapping[str, str], report: Callable[[str], None]) -> Path 
     )
     try:
         with file_lock.held(cache / "kafka-archive.lock"):
-            if not archive.is_file():
-                _train(archive, variables, report)
+            if archive.is_file():
+                os.utime(archive)  # it is in use, whenever it was made
+            else:
+                _remove_leftovers(cache)
+                (train or _train)(archive, variables, report)
                 kafka_archive.keep_newest(cache)
     except OSError as error:
         raise EmbeddedKafkaError(
@@ -41,8 +52,14 @@ def ensure(variables: Mapping[str, str], report: Callable[[str], None]) -> Path 
     return archive if archive.is_file() else None
 
 
+def _remove_leftovers(cache: Path) -> None:
+    """Remove what was left by trainings that were killed: the lock says that none goes on."""
+    for folder in cache.glob(f"{TRAINING}*"):
+        shutil.rmtree(folder, ignore_errors=True)
+
+
 def _train(archive: Path, variables: Mapping[str, str], report: Callable[[str], None]) -> None:
-    with tempfile.TemporaryDirectory(prefix="training-", dir=archive.parent) as folder:
+    with tempfile.TemporaryDirectory(prefix=TRAINING, dir=archive.parent) as folder:
         fresh = Path(folder) / archive.name
         options = kafka_archive.training_options(fresh)
         with EmbeddedKafka(variables=variables, java_options=options, report=report) as node:

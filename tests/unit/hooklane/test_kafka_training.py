@@ -1,5 +1,7 @@
 """When the archive of Kafka's classes is made, and what a cache that cannot keep it says."""
 
+import os
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import pytest
@@ -26,3 +28,36 @@ def test_an_unusable_cache_is_said_in_one_line(variables: dict[str, str], tmp_pa
         kafka_training.ensure(variables, print)
 
     assert "\n" not in str(caught.value)
+
+
+def test_what_killed_trainings_left_is_removed(variables: dict[str, str], tmp_path: Path) -> None:
+    """Each is up to 67 MB in the user's cache; all else in it stays."""
+    cache = tmp_path / "cache" / "hooklane"
+    (cache / "training-abc").mkdir(parents=True)
+    (cache / "training-abc" / "kafka-1.aot").touch()
+    (cache / "kafka-4.1.2-0e576ac4").mkdir()
+
+    kafka_training.ensure(variables, print, train=lambda *_: None)
+
+    assert {one.name for one in cache.iterdir()} == {"kafka-4.1.2-0e576ac4", "kafka-archive.lock"}
+
+
+def test_an_archive_in_use_is_not_the_oldest(variables: dict[str, str]) -> None:
+    """Of many clones each has its own: one made now and then must not remove the daily one."""
+    archive = kafka_training.ensure(variables, print, train=made)
+    assert archive is not None
+    os.utime(archive, (1, 1))
+
+    assert kafka_training.ensure(variables, print, train=made_twice) == archive
+
+    assert archive.stat().st_mtime > 1
+
+
+def made(archive: Path, _variables: Mapping[str, str], _report: Callable[[str], None]) -> None:
+    """Make an archive, as a training does."""
+    archive.touch()
+
+
+def made_twice(*_: object) -> None:
+    """Fail where nothing is to be made."""
+    raise AssertionError("the archive was there")
