@@ -8,6 +8,8 @@ import pytest
 
 from hooklane import kafka_training
 from hooklane.embedded_kafka import EmbeddedKafkaError
+from hooklane.kafka_archive import KEPT_MAX
+from tests.locks import is_held
 
 
 @pytest.fixture
@@ -51,6 +53,36 @@ def test_an_archive_in_use_is_not_the_oldest(variables: dict[str, str]) -> None:
     assert kafka_training.ensure(variables, print, train=made_twice) == archive
 
     assert archive.stat().st_mtime > 1
+
+
+def test_who_asks_while_it_is_made_waits(variables: dict[str, str], tmp_path: Path) -> None:
+    """Two trainings at once cost twice the CPU, and one would remove what the other writes."""
+    seen: list[bool] = []
+
+    kafka_training.ensure(
+        variables,
+        print,
+        train=lambda *_: seen.append(is_held(tmp_path / "cache/hooklane/kafka-archive.lock")),
+    )
+
+    assert seen == [True]
+
+
+def test_a_new_archive_evicts_the_oldest(variables: dict[str, str], tmp_path: Path) -> None:
+    """A cache that only grows fills the user's disk; a Java that makes none is no error."""
+    cache = tmp_path / "cache" / "hooklane"
+    cache.mkdir(parents=True)
+    for number in range(KEPT_MAX):
+        (cache / f"kafka-{number}.aot").touch()
+        os.utime(cache / f"kafka-{number}.aot", (number, number))
+
+    assert kafka_training.ensure(variables, print, train=lambda *_: None) is None
+    assert (cache / "kafka-0.aot").exists()
+    archive = kafka_training.ensure(variables, print, train=made)
+
+    assert archive is not None
+    kept = {archive.name, *(f"kafka-{number}.aot" for number in range(1, KEPT_MAX))}
+    assert {one.name for one in cache.glob("*.aot")} == kept
 
 
 def made(archive: Path, _variables: Mapping[str, str], _report: Callable[[str], None]) -> None:

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.locks import telling
 from tools import apiserver, compose
 from tools.go_program import BuildFailed, GoProgram, build
 
@@ -23,6 +24,15 @@ def test_a_built_program_appears_whole(tmp_path: Path, monkeypatch: pytest.Monke
     assert build(GoProgram("thing", "1", tmp_path), place) == place
     assert place.read_text() == "built\n"
     assert {one.name for one in place.parent.iterdir()} == {"thing", "lock"}
+
+
+def test_who_asks_while_it_is_built_waits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two builds at once take twice as long, on two cores."""
+    _go(tmp_path, f"{telling(tmp_path / 'tools' / 'lock')} >&2; exit 1")
+    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+
+    with pytest.raises(BuildFailed, match=r"\(held\)$"):
+        build(GoProgram("thing", "1", tmp_path), tmp_path / "tools" / "thing")
 
 
 def test_who_waited_for_a_build_takes_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
