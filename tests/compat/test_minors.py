@@ -2,7 +2,6 @@
 
 import base64
 from collections.abc import Callable, Mapping
-from functools import partial
 from pathlib import Path
 
 import jsonschema_rs
@@ -18,10 +17,6 @@ from deliverer.policy.items import DeadLetter, Extent, Limits, Park, Parked
 from deliverer.policy.machine import Machine, StateRefused
 from deliverer.records import read_delivery, read_parked
 from deliverer.state import CommittedState, decode_failures, decode_state, recovered
-from fanout.dedupe import DedupeWindow
-from fanout.directory import Directory
-from fanout.index import interest_of
-from fanout.plan import Planner
 from gateway.event_types import EventTypeBody, put_event_type
 from gateway.registry_rows import decode_row
 from gateway.subscribers import SubscriberBody, put_subscriber
@@ -30,13 +25,12 @@ from schemas.attempt import AttemptRecord
 from schemas.cloudevents import decode_event
 from schemas.dead_letter import DeadLetterReason, decode_dead_letter
 from schemas.event import Event, Violation
-from schemas.event_types import EventTypeCatalogue
 from schemas.json_schemas import load_schema
 from schemas.lane_state import WINDOW_KEY
 from schemas.outcome import Outcome
 from schemas.quarantine import QuarantineRecord
 from schemas.registry import SealedFields, decode_sealed, decode_subscription
-from schemas.topics import TIERS, topic_name
+from schemas.topics import TIERS
 from tests.compat.freeze import Frozen, freeze, thaw
 from tests.compat.writers import (
     NOW_MS,
@@ -44,6 +38,7 @@ from tests.compat.writers import (
     VAULT,
     arrived,
     everything,
+    planner_of,
     read_delivered,
     tick_of,
 )
@@ -207,6 +202,8 @@ def test_a_delivery_of_a_later_minor_goes_through_retry_and_dead_letter_whole() 
 
 def test_an_event_of_a_later_minor_is_fanned_out_with_its_attributes() -> None:
     """Every `ce_` header reaches the delivery, also one that this version has no name for."""
+    subscription = _later("registry", _of("registry")[0].record)
+
     for frozen in _of("events"):
         record = frozen.record
         later = Record(
@@ -218,27 +215,11 @@ def test_an_event_of_a_later_minor_is_fanned_out_with_its_attributes() -> None:
         )
         event = decode_event(later.key, later.value, later.headers)
 
-        (delivery,) = _planner().plan(arrived(later), registry_offset=17).records
+        (delivery,) = planner_of(subscription).plan(arrived(later), registry_offset=17).records
 
         assert isinstance(event, Event)
         assert event.extensions["later"] == "1"
         assert ("ce_later", b"1") in delivery.headers
-
-
-def _planner() -> Planner:
-    directory = Directory()
-    frozen = _of("registry")[0].record
-    entry = decode_entry(frozen.key or b"", _with_later(frozen.value or b""))
-    assert entry.subscription is not None
-    directory.change(frozen.key or b"", interest_of(entry.subscription), appended_at=0)
-    return Planner(
-        partition=0,
-        partitions=1,
-        topic_of=partial(topic_name, "hooklane"),
-        directory=directory,
-        event_types=EventTypeCatalogue(),
-        window=DedupeWindow(span_ms=1, events_max=10, bytes_max=1_000),
-    )
 
 
 def _raw(at: int) -> dict[str, object]:

@@ -72,7 +72,7 @@ def everything() -> dict[str, list[Record]]:
     """Return what is written today, by topic without its prefix."""
     registry = _registry()
     event = EventsTopic("hooklane.events", 1).record_of(_event())
-    planner = _planner(registry[0])
+    planner = planner_of(registry[0])
     deliveries = list(planner.plan(arrived(event, offset=7), registry_offset=17).records)
     junk = Record("hooklane.events", 0, b"acme", b"{}", [("ce_id", b"1")])
     aside = list(planner.plan(arrived(junk, offset=8), registry_offset=17).records)
@@ -112,6 +112,22 @@ def tick_of(*outputs: Park | DeadLetter | AttemptLog) -> list[Record]:
     return tick_records(snapshot, partition=0, topics=NAMES, now_ms=NOW_MS)
 
 
+def planner_of(subscription: Record) -> Planner:
+    """Make a planner that knows one subscription, as its registry record says it."""
+    directory = Directory()
+    entry = decode_entry(subscription.key or b"", subscription.value or b"")
+    assert entry.subscription is not None
+    directory.change(subscription.key or b"", interest_of(entry.subscription), appended_at=0)
+    return Planner(
+        partition=0,
+        partitions=1,
+        topic_of=partial(topic_name, "hooklane"),
+        directory=directory,
+        event_types=EventTypeCatalogue(),
+        window=DedupeWindow(span_ms=10_000, events_max=100, bytes_max=1_000_000),
+    )
+
+
 def _outputs() -> Iterable[tuple[str, str]]:
     yield "retry.5s", NAMES.tiers[0]
     yield "dead-letters", NAMES.dead_letters
@@ -141,21 +157,6 @@ def _event() -> Event:
         datacontenttype="application/json",
         extensions={"orderingkey": "customer-7", "region": "eu"},
         data=b'{"amount": 4200}',
-    )
-
-
-def _planner(subscription: Record) -> Planner:
-    directory = Directory()
-    entry = decode_entry(subscription.key or b"", subscription.value or b"")
-    assert entry.subscription is not None
-    directory.change(subscription.key or b"", interest_of(entry.subscription), appended_at=0)
-    return Planner(
-        partition=0,
-        partitions=1,
-        topic_of=partial(topic_name, "hooklane"),
-        directory=directory,
-        event_types=EventTypeCatalogue(),
-        window=DedupeWindow(span_ms=10_000, events_max=100, bytes_max=1_000_000),
     )
 
 
