@@ -11,7 +11,7 @@ What breaks before the final head is complete is the receiver's protocol error. 
 changes nothing about the answer: the connection is just not used again.
 """
 
-from typing import Final, NamedTuple
+from typing import Final
 
 from httptools import HttpParserError, HttpParserUpgrade, HttpResponseParser
 
@@ -31,19 +31,10 @@ _NAME_LENGTHS: Final = frozenset(
 )
 
 
-class KnownAnswer(NamedTuple):
-    """What a whole answer said, after which its connection may be used again."""
-
-    status: int
-    retry_after: str | None
-    webhook_delivery: str | None
-    body: bytes
-
-
-_KNOWN_MAX: Final = 64
 _KNOWN_BYTES_MAX: Final = 512
-_KNOWN_ANSWERS: Final[dict[bytes, KnownAnswer]] = {}
-"""Whole answers by their bytes. A receiver says the same again and again, for a second at least."""
+
+Known = tuple[int | None, str | None, str | None, bytes]
+"""What a whole answer said: status, `Retry-After`, `Webhook-Delivery` and the body."""
 
 
 class BrokenAnswer(Exception):
@@ -54,6 +45,8 @@ class ResponseReader:
     """The reader of one answer at a time; also the callbacks of its parser.
 
     `status` is None until the final head is complete. `error` says what is wrong with the answer.
+    The last whole answer is kept with its bytes: a receiver says the same again and again, for a
+    second at least, and what was read once need not be parsed again.
     """
 
     __slots__ = (
@@ -66,6 +59,8 @@ class ResponseReader:
         "_is_interim",
         "_is_keep_alive",
         "_is_overlong",
+        "_known",
+        "_known_bytes",
         "_parser",
         "_pieces",
         "body",
@@ -80,6 +75,8 @@ class ResponseReader:
     def __init__(self) -> None:
         self._parser = HttpResponseParser(self)
         self._parser.set_dangerous_leniencies(lenient_optional_cr_before_lf=True)
+        self._known_bytes: bytes | None = None
+        self._known: Known = (None, None, None, b"")
         self.reset()
 
     def reset(self) -> None:
@@ -116,8 +113,9 @@ class ResponseReader:
 
     def feed(self, data: bytes) -> None:
         """Take bytes as they came; never more than the limits are looked at."""
-        if not self.has_bytes and data in _KNOWN_ANSWERS:
-            self._recall(data)
+        if data == self._known_bytes and not self.has_bytes:
+            self.status, self.retry_after, self.webhook_delivery, self.body = self._known
+            self.has_bytes = self.is_complete = self._is_keep_alive = True
             return
         self.has_bytes = True
         self._pieces += 1
@@ -135,20 +133,8 @@ class ResponseReader:
         if self._pieces == PIECES_MAX:
             self._end_crumbs()
         elif self._pieces == 1 and len(piece) <= _KNOWN_BYTES_MAX and self.is_reusable:
-            self._remember(piece)
-
-    def _remember(self, data: bytes) -> None:
-        """Keep how a whole, clean answer was read: the same bytes will be read the same."""
-        if len(_KNOWN_ANSWERS) >= _KNOWN_MAX:
-            del _KNOWN_ANSWERS[next(iter(_KNOWN_ANSWERS))]
-        assert self.status is not None
-        _KNOWN_ANSWERS[data] = KnownAnswer(
-            self.status, self.retry_after, self.webhook_delivery, self.body
-        )
-
-    def _recall(self, data: bytes) -> None:
-        self.status, self.retry_after, self.webhook_delivery, self.body = _KNOWN_ANSWERS[data]
-        self.has_bytes = self.is_complete = self._is_keep_alive = True
+            self._known_bytes = piece
+            self._known = (self.status, self.retry_after, self.webhook_delivery, self.body)
 
     def end(self) -> None:
         """Take the orderly end of the stream, which only an interim answer may not precede."""
