@@ -70,6 +70,7 @@ class EmbeddedKafka:
         variables: Mapping[str, str] | None = None,
         report: Callable[[str], None] = report_to_stderr,
         monotonic: Callable[[], float] = time.monotonic,
+        draw_ports: Callable[[int], list[int]] = free_ports,
         start_timeout_s: float = START_TIMEOUT_S,
     ) -> None:
         """Nothing runs yet; `extra` overrides server properties.
@@ -85,6 +86,7 @@ class EmbeddedKafka:
         self._variables = surroundings.environ() if variables is None else variables
         self._report = report
         self._monotonic = monotonic
+        self._draw_ports = draw_ports
         self._start_timeout_s = start_timeout_s
         self._guard = Guard()
         self._folder: Path | None = None
@@ -254,7 +256,10 @@ class EmbeddedKafka:
         return True
 
     def _format(self) -> None:
-        self._port, controller_port = free_ports(2)
+        try:
+            self._port, controller_port = self._draw_ports(2)
+        except OSError as error:
+            raise EmbeddedKafkaError(f"no port for the embedded Kafka: {error}") from error
         if self._place is not None:
             self._port = self._place.port
         data = self.folder / "data"

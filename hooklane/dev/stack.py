@@ -9,7 +9,7 @@ import signal
 import socket
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
@@ -82,19 +82,31 @@ def check_port_free(port: int) -> None:
             raise CommandFailed(FAILURE, text) from error
 
 
-def make_plan(bootstrap: str, port: int, variables: Mapping[str, str]) -> StackPlan:
+def make_plan(
+    bootstrap: str,
+    port: int,
+    variables: Mapping[str, str],
+    *,
+    draw_ports: Callable[[int], list[int]] = free_ports,
+) -> StackPlan:
     """Choose ports and make keys; a Kafka of somebody else gets topics of a name of our own.
 
-    Keys are new in every run, so topics of an earlier one could not be opened.
+    Keys are new in every run, so topics of an earlier one could not be opened. Raises CommandFailed
+    when hardly any port is free.
     """
     prefix = variables.get("HOOKLANE_TOPICS__PREFIX", "")
     own = f"hooklane-dev-{secrets.token_hex(3)}" if variables.get(BOOTSTRAP) else "hooklane"
-    chosen = port or free_ports(1)[0]
+    try:
+        drawn = draw_ports(1 + len(SERVICES))
+    except OSError as error:
+        raise CommandFailed(FAILURE, f"no ports for the services: {error}") from error
+    gateway_port = port or drawn[0]
+    others = [one for one in drawn if one != gateway_port]
     return StackPlan(
         bootstrap_servers=bootstrap,
         prefix=prefix or own,
-        gateway_port=chosen,
-        admin_ports=dict(zip(SERVICES, free_ports(len(SERVICES)), strict=True)),
+        gateway_port=gateway_port,
+        admin_ports=dict(zip(SERVICES, others, strict=False)),
         root_key=secrets.token_urlsafe(32),
         vault_key=f"dev:{base64.b64encode(secrets.token_bytes(32)).decode()}",
     )

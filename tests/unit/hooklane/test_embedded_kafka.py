@@ -44,13 +44,33 @@ def test_progress_goes_to_stderr(capsys: pytest.CaptureFixture[str]) -> None:
 
 def test_a_java_that_cannot_start_is_said(tmp_path: Path) -> None:
     """An unusable JAVA_HOME without a release file shows in the error of the format step."""
+    with pytest.raises(EmbeddedKafkaError, match="no VM"):
+        EmbeddedKafka(variables=broken_java(tmp_path)).start()
+
+
+def test_a_machine_without_ports_is_said(tmp_path: Path) -> None:
+    """Nobody expects a bare OSError of a start, and no folder may stay."""
+    node = EmbeddedKafka(
+        folder=tmp_path / "n", variables=broken_java(tmp_path), draw_ports=none_free
+    )
+
+    with pytest.raises(EmbeddedKafkaError, match=r"^no port .*: hardly any is free$"):
+        node.start()
+
+    assert not (tmp_path / "n").exists()
+
+
+def none_free(_count: int) -> list[int]:
+    """Draw as on a machine whose ports are all taken."""
+    raise OSError("hardly any is free")
+
+
+def broken_java(tmp_path: Path) -> dict[str, str]:
+    """Name a Java that only complains, and a Kafka that is not one."""
     home = tmp_path / "jdk"
     (home / "bin").mkdir(parents=True)
     (home / "bin" / "java").write_text(f"#!{sys.executable}\nraise SystemExit('no VM')\n")
     (home / "bin" / "java").chmod(0o755)
     (tmp_path / "libs").mkdir()
     (tmp_path / "libs" / "kafka_2.13-x.jar").write_text("")
-    variables = {"JAVA_HOME": str(home), "KAFKA_HOME": str(tmp_path)}
-
-    with pytest.raises(EmbeddedKafkaError, match="no VM"):
-        EmbeddedKafka(variables=variables).start()
+    return {"JAVA_HOME": str(home), "KAFKA_HOME": str(tmp_path)}

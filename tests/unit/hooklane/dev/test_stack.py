@@ -28,6 +28,22 @@ def test_ports_differ() -> None:
     assert plan.gateway_port > 0
 
 
+@pytest.mark.parametrize("port", [0, 20_000, 20_002, 8080])
+def test_no_port_is_given_twice(port: int) -> None:
+    """A port that is drawn is not taken yet, so two draws may meet; one may be the user's own."""
+    plan = make_plan("k:1", port, {}, draw_ports=lambda count: list(range(20_000, 20_000 + count)))
+
+    assert len({plan.gateway_port, *plan.admin_ports.values()}) == 4
+    assert len(plan.admin_ports) == 3
+    assert port in (plan.gateway_port, 0)
+
+
+def test_a_machine_without_ports_is_said() -> None:
+    """One line, no traceback: the user can end what holds them."""
+    with pytest.raises(CommandFailed, match=r"^no ports for the services: hardly any is free$"):
+        make_plan("k:1", 8080, {}, draw_ports=none_free)
+
+
 def test_an_outside_kafka_gets_names_of_our_own() -> None:
     """Nothing is mixed into topics that are there, unless the user names a prefix."""
     outside = {BOOTSTRAP: "k:1"}
@@ -52,3 +68,8 @@ def test_a_free_port_passes() -> None:
         port = taken.getsockname()[1]
 
     check_port_free(port)
+
+
+def none_free(_count: int) -> list[int]:
+    """Draw as on a machine whose ports are all taken."""
+    raise OSError("hardly any is free")
