@@ -8,6 +8,10 @@ so its lane, its log record and its order are those of any other.
 
 Only successes are kept. A failure that was not committed is tried again: that follows a failure and
 repeats no success.
+
+Nobody can say sooner that one is not needed any more than that its delivery is too old for another
+attempt: what is settled in the log may wait in a delay topic, put there by who owned the partition
+meanwhile.
 """
 
 from collections.abc import Callable, Iterable
@@ -17,6 +21,7 @@ import msgspec
 
 from deliverer.policy.items import Attempt, AttemptLog, AttemptReport
 from schemas.outcome import Outcome
+from schemas.registry import MAX_AGE_S
 
 Place = tuple[int, int]
 Happening = Literal["recalled", "forgotten"]
@@ -27,6 +32,7 @@ class Success(msgspec.Struct, frozen=True, gc=False):
 
     webhook_id: str
     subscription: str
+    accepted_at: int
     status: int | None
     started_at: int
     duration_ms: int
@@ -49,8 +55,9 @@ class Recollections:
         """Return how many are remembered."""
         return len(self._kept)
 
-    def keep(self, partition: int, ended: Iterable[AttemptLog]) -> None:
+    def keep(self, partition: int, ended: Iterable[AttemptLog], *, now: int) -> None:
         """Remember the successes among attempts whose records may not have been committed."""
+        self._drop_expired(now)
         for log in ended:
             if log.outcome is Outcome.DELIVERED:
                 place = (partition, log.delivery.sequence)
@@ -80,12 +87,19 @@ class Recollections:
             detail=success.detail,
         )
 
+    def _drop_expired(self, now: int) -> None:
+        """Let go of deliveries that are too old for an attempt under any policy."""
+        oldest = now - MAX_AGE_S * 1000
+        for place in [at for at, success in self._kept.items() if success.accepted_at < oldest]:
+            del self._kept[place]
+
 
 def _success(log: AttemptLog) -> Success:
     delivery = log.delivery
     return Success(
         delivery.webhook_id,
         delivery.subscription,
+        delivery.accepted_at,
         log.status,
         log.started_at,
         log.duration_ms,

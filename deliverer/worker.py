@@ -382,10 +382,11 @@ class PartitionWorker:
             self._timer.cancel()
         if self._registry_wait is not None:
             self._registry_wait.cancel()
-        if self._life is not None:
-            self._life.endpoints.listen(None)
-            self._parts.recollections.keep(self._partition, self._life.machine.unwritten)
-            self._life.doors.step_aside()
+        if (life := self._life) is not None:
+            life.endpoints.listen(None)
+            now = self._parts.clock.now_ms()
+            self._parts.recollections.keep(self._partition, life.machine.unwritten, now=now)
+            life.doors.step_aside()
         self._running.cut()
         self._parts.delays.remove(self._partition)
         self._parts.sweeps.remove(self._partition)
