@@ -25,14 +25,13 @@ from deliverer.policy.view import MachineView
 from deliverer.records import received
 from deliverer.report import cut_off
 from deliverer.running import RunningAttempts
+from deliverer.step_timer import StepTimer
 from deliverer.ticking import Lost, Ticker
 from schemas.outcome import Outcome
 from schemas.topics import TIERS
 
 STEP_S_MAX = 1.0
 """A step comes at least so often: bounds what a jumping clock or a silent registry can delay."""
-TIMER_EARLY_S = 0.05
-TIMER_LATE_S = 0.002
 REGISTRY_WAIT_S = 5.0
 LAST_TICK_S = 5.0
 
@@ -63,7 +62,7 @@ class PartitionWorker:
         )
         self._life: Life | None = None
         self._registry_wait: asyncio.Task[None] | None = None
-        self._timer: asyncio.TimerHandle | None = None
+        self._timer = StepTimer(asyncio.get_running_loop(), self._poke)
         self._is_poked = False
         self._had_room = True
         self._may_start = True
@@ -230,7 +229,7 @@ class PartitionWorker:
             self._group.wake()
         wake_ms = life.machine.next_wake_at
         wake_s = STEP_S_MAX if wake_ms is None else (wake_ms - now_ms) / 1000
-        self._arm(min(wake_s, tick_s, STEP_S_MAX))
+        self._timer.arm(min(wake_s, tick_s, STEP_S_MAX))
 
     def _take_arrivals(self, life: Life, now_ms: int) -> bool:
         reached = self._parts.registry.position(self._partition)
@@ -273,20 +272,6 @@ class PartitionWorker:
             return due_s
         life.commits.begin()
         return STEP_S_MAX
-
-    def _arm(self, delay_s: float) -> None:
-        """Have the next step come in time; a timer that fires about then is left alone."""
-        loop = asyncio.get_running_loop()
-        at = loop.time() + max(0.0, delay_s)
-        if self._timer is not None:
-            if -TIMER_EARLY_S <= self._timer.when() - at <= TIMER_LATE_S:
-                return
-            self._timer.cancel()
-        self._timer = loop.call_at(at, self._on_timer)
-
-    def _on_timer(self) -> None:
-        self._timer = None
-        self._poke()
 
     # ---- what happens meanwhile
 
@@ -378,8 +363,7 @@ class PartitionWorker:
             return
         self.is_dead = True
         self.needs_takeover = needs_takeover
-        if self._timer is not None:
-            self._timer.cancel()
+        self._timer.cancel()
         if self._registry_wait is not None:
             self._registry_wait.cancel()
         if (life := self._life) is not None:

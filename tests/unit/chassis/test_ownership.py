@@ -1,13 +1,15 @@
 """What an owner says before it has a group; the rest needs a broker: tests/integration/chassis."""
 
 import asyncio
+from collections.abc import Callable
+from typing import NamedTuple
 
 import structlog
-from aiokafka import TopicPartition
+from aiokafka import ConsumerRecord, TopicPartition
 from aiokafka.errors import RequestTimedOutError
 
 from chassis.ownership import Ownership
-from chassis.seats import OwnershipHooks
+from chassis.seats import Actor, OwnershipHooks
 from chassis.settings import KafkaSettings
 from tests.fakes.actor import RecordingActor
 
@@ -23,14 +25,16 @@ class CountingHooks(OwnershipHooks):
         self.rebuilt.set()
 
 
-def ownership(hooks: OwnershipHooks | None = None) -> Ownership:
+def ownership(
+    hooks: OwnershipHooks | None = None, *, make_actor: Callable[[int], Actor] = RecordingActor
+) -> Ownership:
     """Return one whose broker is nowhere."""
     return Ownership(
         KafkaSettings(bootstrap_servers="127.0.0.1:1"),
         topic="t",
         group="g",
         client_id="test",
-        make_actor=RecordingActor,
+        make_actor=make_actor,
         log=structlog.get_logger(),
         hooks=hooks,
     )
@@ -92,3 +96,55 @@ async def test_a_failed_poll_goes_back_to_where_the_actors_are() -> None:
 
     assert got == {}
     assert consumer.sought == [(3, 42)]
+
+
+class ReadyActor(RecordingActor):
+    """Takes what it is given in the next turn of the loop; until then it has no room."""
+
+    def feed(self, records: list[ConsumerRecord], end: int) -> None:
+        """Take them soon."""
+        super().feed(records, end)
+        self.is_full = True
+        asyncio.get_running_loop().call_soon(self._take)
+
+    def _take(self) -> None:
+        self.is_full = False
+
+
+class FakeRecord(NamedTuple):
+    """The part of a record that is looked at here."""
+
+    offset: int
+
+
+class ReadyConsumer:
+    """Has a record of each partition at once, three times; keeps what it was asked for."""
+
+    def __init__(self, owner: Ownership) -> None:
+        self._owner = owner
+        self.asked: list[set[int]] = []
+
+    async def getmany(
+        self, *places: TopicPartition, timeout_ms: int, max_records: int
+    ) -> dict[TopicPartition, list[FakeRecord]]:
+        """Answer without waiting."""
+        self.asked.append({place.partition for place in places})
+        self._owner._is_stopping = len(self.asked) == 3
+        return {place: [FakeRecord(len(self.asked))] for place in places}
+
+    def seek(self, place: TopicPartition, offset: int) -> None:
+        """Stand anywhere."""
+
+
+async def test_actors_that_take_at_once_are_asked_after_again() -> None:
+    """What is ready in the next turn of the loop is no reason to read others without it."""
+    owner = ownership(make_actor=ReadyActor)
+    consumer = ReadyConsumer(owner)
+    owner._consumer = consumer
+    owner._seats.assign({3, 4}, is_same_member=False)
+    while len(list(owner._seats.running())) < 2:  # noqa: ASYNC110  # state has no event
+        await asyncio.sleep(0)
+
+    await owner._poll(consumer)
+
+    assert consumer.asked == [{3, 4}] * 3

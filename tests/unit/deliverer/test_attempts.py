@@ -1,5 +1,7 @@
 """One attempt, from its endpoint to its report."""
 
+import asyncio
+
 import pytest
 from prometheus_client import CollectorRegistry
 from standardwebhooks import Webhook
@@ -8,7 +10,7 @@ from deliverer.attempts import Attempter
 from deliverer.metrics import DelivererMetrics
 from deliverer.policy.items import Attempt, AttemptReport, Delivery
 from deliverer.records import read_delivery
-from deliverer.sender.port import AttemptResult
+from deliverer.sender.port import AttemptResult, Cut
 from schemas.outcome import Outcome
 from tests.fakes.clock import ManualClock
 from tests.fakes.deliverer import SECRET, FakeRegistry, delivery_record, made, silent_log
@@ -38,6 +40,15 @@ class Rig:
         delivery = read_delivery(delivery_record(5, **record))  # type: ignore[arg-type]
         assert isinstance(delivery, Delivery)
         return await made(self.attempter, Attempt(delivery, number), self.registry.view)
+
+    def begin(self, ends: list[object]) -> Cut:
+        """Begin an attempt; `ends` gets its report or its fault."""
+        delivery = read_delivery(delivery_record(5))
+        assert isinstance(delivery, Delivery)
+        attempt = Attempt(delivery, 1)
+        return self.attempter.begin(
+            attempt, self.registry.view, lambda _, report: ends.append(report)
+        )
 
     def count(self, name: str, **labels: str) -> float:
         """Read a metric."""
@@ -188,6 +199,37 @@ async def test_a_blocked_attempt_is_counted_by_reason(reason: str) -> None:
 
     assert rig.count("hooklane_delivery_blocked_total", reason=reason) == 1
     assert rig.count("hooklane_delivery_first_attempt_delay_seconds_count") == 0
+
+
+async def test_an_attempt_that_is_cut_off_cuts_the_request_off() -> None:
+    """Else it would reach its receiver on behalf of who does not own the partition any more."""
+    rig = Rig()
+    rig.sender.hangs.add(HOST)
+    ends: list[object] = []
+
+    cut = rig.begin(ends)
+    await asyncio.sleep(0)
+    assert len(rig.sender.requests) == 1
+    cut()
+    for _ in range(3):
+        await asyncio.sleep(0)
+
+    assert asyncio.all_tasks() == {asyncio.current_task()}
+    assert ends == []
+
+
+async def test_a_defect_in_a_report_is_the_end_of_its_attempt() -> None:
+    """Nobody above the sender's call would see it; whoever began the attempt must."""
+    broken = AttemptResult(outcome=Outcome.HTTP_5XX, status=500, retry_after=b"7")  # type: ignore[arg-type]  # the defect
+    rig = Rig(broken)
+    ends: list[object] = []
+
+    rig.begin(ends)
+    for _ in range(5):
+        await asyncio.sleep(0)
+
+    (fault,) = ends
+    assert isinstance(fault, TypeError)
 
 
 def _fields(delivery: Delivery) -> dict[str, object]:

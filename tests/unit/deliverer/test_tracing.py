@@ -10,7 +10,7 @@ from deliverer.attempts import Attempter
 from deliverer.metrics import DelivererMetrics
 from deliverer.policy.items import Attempt, Delivery
 from deliverer.records import read_delivery
-from deliverer.sender.port import AttemptResult
+from deliverer.sender.port import AttemptResult, Cut
 from deliverer.tracing import AttemptTraces
 from schemas.outcome import Outcome
 from tests.fakes.clock import ManualClock
@@ -121,6 +121,22 @@ async def test_spans_of_an_attempt_that_is_cut_off_end() -> None:
 
     errors = [(span.attributes or {})["error.type"] for span in traces.spans]
     assert errors == ["cancelled", "cancelled"]
+
+
+async def test_spans_of_an_attempt_that_could_not_begin_end() -> None:
+    """Whoever began it hears the defect; a span without an end would never be exported."""
+    traces = Traces()
+    rig = Rig(traces)
+    rig.sender.begin = _refuse  # type: ignore[method-assign]
+
+    with pytest.raises(RuntimeError):
+        await rig.make()
+
+    assert [span.name for span in traces.spans] == ["POST", "process t.deliveries"]
+
+
+def _refuse(*_: object, **__: object) -> Cut:
+    raise RuntimeError("a defect")
 
 
 async def test_a_subscription_that_is_gone_has_no_request() -> None:

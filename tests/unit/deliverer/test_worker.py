@@ -68,6 +68,25 @@ async def test_a_delivered_record_is_committed_with_its_attempt(started: Started
     assert bench.count("hooklane_delivery_attempts_total", outcome="delivered", kind="first") == 1
 
 
+async def test_a_tick_comes_by_itself_when_it_is_due(started: Started) -> None:
+    """Nothing else need happen: each step says when the next one must come."""
+    bench = await started()
+    bench.worker.feed([delivery_record(0)], 1)  # type: ignore[list-item]
+    for _ in range(3):
+        await asyncio.sleep(0)
+    bench.attempts.finish(0)
+    for _ in range(3):
+        await asyncio.sleep(0)
+    assert bench.log.ticks == []
+
+    async with asyncio.timeout(5):
+        while not bench.log.ticks:
+            bench.clock.advance(0.01)
+            await asyncio.sleep(0)
+
+    assert bench.log.windows[-1].w == 1
+
+
 async def test_only_one_tick_is_under_way(started: Started) -> None:
     """What ends while a tick commits goes into the next one (C1)."""
     bench = await started()
@@ -225,6 +244,32 @@ async def test_a_success_that_was_not_committed_is_not_repeated_after_a_new_take
     assert bench.log.windows[-1].w == 1
     assert bench.slots.in_flight == 1
     assert bench.count("hooklane_delivery_recollections_total", result="recalled") == 1
+
+
+async def test_successes_that_end_while_a_tick_is_in_doubt_are_not_repeated(
+    started: Started,
+) -> None:
+    """C5: they are in no tick at all yet."""
+    bench = await started()
+    bench.registry.put(ordering="none")
+    bench.log.failures, bench.group.answers = ["lost"], [False]
+    bench.log.gate.clear()
+    await bench.feed(delivery_record(0), delivery_record(1))
+    bench.attempts.finish(0)
+    await bench.turn()
+    bench.attempts.finish(1)
+    bench.log.gate.set()
+    await bench.turn()
+    assert bench.worker.is_dead
+
+    bench.worker = PartitionWorker(0, bench.parts, bench.group)
+    await bench.start()
+    await bench.feed(delivery_record(0), delivery_record(1))
+    await bench.turn()
+
+    assert bench.attempts.sequences == [0, 1]
+    assert bench.count("hooklane_delivery_recollections_total", result="recalled") == 2
+    assert bench.log.windows[-1].w == 2
 
 
 async def test_a_retry_that_succeeded_uncommitted_is_not_repeated_either(started: Started) -> None:

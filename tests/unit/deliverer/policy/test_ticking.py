@@ -39,6 +39,25 @@ def test_a_tick_holds_what_ended_before_it_and_nothing_later() -> None:
     assert later.window.w == 2
 
 
+def test_what_is_not_known_to_be_written_is_in_the_open_tick_or_in_none_yet() -> None:
+    """Both may be lost with the partition (C5)."""
+    made = machine(Registry(s=LOOSE))
+    feed(made, delivery(0), delivery(1), delivery(2))
+    attempts = [start(made) for _ in range(3)]
+
+    def unwritten() -> list[int]:
+        return [log.delivery.sequence for log in made.unwritten]
+
+    end(made, attempts[0])
+    assert unwritten() == [0]
+    made.begin_tick(NOW)
+    end(made, attempts[1])
+    assert unwritten() == [0, 1]
+    made.committed(NOW)
+    end(made, attempts[2])
+    assert unwritten() == [1, 2]
+
+
 def test_settled_offsets_above_the_mark_are_written() -> None:
     """A successor must not repeat what ended out of order."""
     made = machine(Registry(s=LOOSE))

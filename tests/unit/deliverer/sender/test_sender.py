@@ -8,7 +8,7 @@ import pytest
 
 from chassis.egress import EgressPolicy, IPAddress
 from deliverer.sender.dial import dial_tcp
-from deliverer.sender.port import PreparedRequest
+from deliverer.sender.port import AttemptResult, PreparedRequest
 from deliverer.sender.sender import HttpSender
 from schemas.outcome import Outcome
 from tests.fakes.clock import ManualClock
@@ -122,3 +122,27 @@ async def test_who_lost_the_right_to_send_meanwhile_sends_nothing(receiver: Rece
     assert first.outcome is Outcome.CANCELLED
     assert (second.outcome, second.is_reused) == (Outcome.DELIVERED, True)
     assert await answering
+
+
+async def test_closing_ends_the_dials_under_way() -> None:
+    """It waits for no receiver; whoever was not cut off hears an end that charges nobody."""
+
+    async def dial(address: IPAddress, port: int) -> socket.socket:
+        dialled.set()
+        await asyncio.Event().wait()
+        raise AssertionError
+
+    dialled = asyncio.Event()
+    ends: list[AttemptResult] = []
+    policy = EgressPolicy.of(allow_http=True, allow_cidrs=["127.0.0.0/8"])
+    sender = HttpSender(policy, dial=dial)
+    request = PreparedRequest(
+        scheme="http", host="127.0.0.1", port=8080, target=b"/", head=b"", body=b"", timeout_s=60.0
+    )
+    sender.begin(request, ends.append)
+    await dialled.wait()
+
+    async with asyncio.timeout(5):
+        await sender.close()
+
+    assert [end.outcome for end in ends] == [Outcome.CANCELLED]

@@ -9,7 +9,7 @@ from deliverer.sender.connection import Connection
 from deliverer.sender.pool import Pool
 from deliverer.sender.port import AttemptResult, PreparedRequest
 from deliverer.sender.route import ConnectFailed
-from deliverer.sender.sending import Means, Sending, outcome_of
+from deliverer.sender.sending import STALE_S_MAX, Means, Sending, outcome_of
 from schemas.outcome import Outcome
 from tests.fakes.clock import ManualClock
 from tests.fakes.transport import FakeTransport
@@ -26,12 +26,14 @@ class FakeConnector:
     def __init__(self) -> None:
         self.answer: Connection | ConnectFailed | BaseException | None = None
         self.asked = 0
+        self.deadlines: list[float] = []
         self.go = asyncio.Event()
         self.go.set()
 
     async def open(self, *place: object, deadline: float) -> Connection | ConnectFailed:
         """Give the next answer."""
         self.asked += 1
+        self.deadlines.append(deadline)
         await self.go.wait()
         assert self.answer is not None
         if isinstance(self.answer, BaseException):
@@ -116,6 +118,34 @@ async def test_a_kept_connection_that_breaks_unanswered_is_replaced_once() -> No
 
     assert [(end.outcome, end.is_reused) for end in rig.ends] == [(Outcome.CONNECTION_LOST, False)]
     assert (rig.connector.asked, rig.reused) == (1, [True, False])
+
+
+async def test_a_kept_connection_that_breaks_late_is_the_end() -> None:
+    """So long after it was written the receiver may well have acted on the request."""
+    rig = Rig()
+    kept, _ = rig.kept()
+    rig.begin()
+    kept._started -= STALE_S_MAX
+
+    kept.connection_lost(None)
+    await rig.turn()
+
+    assert [(end.outcome, end.is_reused) for end in rig.ends] == [(Outcome.CONNECTION_LOST, True)]
+    assert rig.connector.asked == 0
+
+
+async def test_a_request_that_goes_on_elsewhere_has_no_more_time_than_it_had() -> None:
+    """`timeout_s` bounds the attempt, however many connections it took."""
+    rig = Rig()
+    stale, _ = rig.kept()
+    rig.connector.answer = ConnectFailed(Outcome.CONNECT_ERROR, "no")
+    sending = rig.begin()
+    sending._started -= 3.0
+
+    stale.connection_lost(None)
+    await rig.turn()
+
+    assert rig.connector.deadlines == [sending._started + REQUEST.timeout_s]
 
 
 async def test_who_may_not_send_is_told_later_and_keeps_the_connection() -> None:
