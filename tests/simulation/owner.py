@@ -59,6 +59,7 @@ class Owner:
         self.world = world
         self.limits = limits
         self.number = number
+        self.process = None if world.processes is None else world.processes.of(number)
         self.is_dead = False
         self.is_cut = False
         self.delivered: set[int] = set()
@@ -171,6 +172,12 @@ class Owner:
             return
         if self.world.dice.chance(0.5):
             self.ticks.land()
+
+    def lose(self) -> None:
+        """End as a worker does that lost its partition: its process keeps what nobody committed."""
+        self.is_dead = True
+        if self.process is not None and self._machine is not None:
+            self.process.keep(self._machine.unwritten, self.world.now)
 
     def _wake(self) -> None:
         self.machine.wake(self.world.now)
@@ -335,7 +342,7 @@ class Owner:
             is_current=self.ticks.is_current,
             knows_all=self.version == world.version,
         )
-        past = None if world.seen is None else world.seen.get(attempt.delivery.sequence)
+        past = None if self.process is None else self.process.recall(attempt)
         if past is not None:
             self._end(attempt, past)
             world.count("recalled")
@@ -356,6 +363,8 @@ class Owner:
         report = running.report = self._answer(attempt)
         if report.outcome is Outcome.LOCAL_FAULT:
             return
+        if self.process is not None:
+            self.process.judge(attempt.delivery.sequence)
         world.receive(attempt, owner=self.number, is_current=self.ticks.is_current)
         if report.outcome is Outcome.DELIVERED or report.detail == "answer lost":
             world.acked.add(attempt.delivery.sequence)
@@ -431,8 +440,8 @@ class Owner:
         world, name = self.world, attempt.delivery.subscription
         if report.outcome is Outcome.DELIVERED:
             self.delivered.add(attempt.delivery.sequence)
-            if world.seen is not None:
-                world.seen[attempt.delivery.sequence] = report
+            if self.process is not None:
+                self.process.saw(attempt.delivery.sequence)
         elif not (report.outcome in OURS or world.charges_nobody(report.outcome)):
             back_off = report.retry_after_ms or 0
             world.fail(attempt, back_off=back_off)

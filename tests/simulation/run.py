@@ -16,6 +16,7 @@ from deliverer.policy.machine import StateRefused
 from tests.simulation.broker import Broken
 from tests.simulation.choices import Choices, Step
 from tests.simulation.owner import ACTIONS, Owner
+from tests.simulation.process import Process, Processes
 from tests.simulation.rules import Rules
 from tests.simulation.world import World
 
@@ -56,17 +57,23 @@ class Chaos:
 
 
 class Simulation:
-    """A world with an owner and what is left of former ones; every change is a named step."""
+    """A world with an owner and what is left of former ones; every change is a named step.
 
-    def __init__(self, choices: Choices, rules: Rules, setup: Step) -> None:
+    With `remembered_max` owners live in processes that remember so many successes.
+    """
+
+    def __init__(
+        self, choices: Choices, rules: Rules, setup: Step, *, remembered_max: int | None = None
+    ) -> None:
         self.choices = choices
         choices.begin(setup)
         self.steps = [setup]
-        self.world = World(choices, rules)
+        processes = None if remembered_max is None else Processes(remembered_max)
+        self.world = World(choices, rules, processes=processes)
         self.limits = limits_of(choices)
         self.owners = 0
-        self.owner = self._next_owner()
         self.zombies: list[Owner] = []
+        self.owner = self._next_owner()
 
     def do(self, step: Step) -> None:
         """Do one step; an owner that died of it is replaced at once."""
@@ -77,11 +84,14 @@ class Simulation:
         if who == "owner":
             self.owner.do(action)
             if self.owner.is_dead:
+                self.owner.lose()
                 self.owner = self._next_owner()
         elif who in ZOMBIES:
             index = ZOMBIES.index(who)
             if index < len(self.zombies) and not self.zombies[index].is_dead:
                 self.zombies[index].do(action)
+                if self.zombies[index].is_dead:
+                    self.zombies[index].lose()
         else:
             getattr(self, f"_{who}")()
 
@@ -89,7 +99,14 @@ class Simulation:
         self.owners += 1
         self.world.broker.member = self.owners
         self.world.steady_since = self.world.now
+        if self.world.processes is not None:  # a process has one owner of a partition at a time
+            self._end_zombies(in_process=self.world.processes.of(self.owners))
         return Owner(self.world, self.limits, self.owners)
+
+    def _end_zombies(self, *, in_process: Process | None = None) -> None:
+        for zombie in self.zombies:
+            if not zombie.is_dead and in_process in {None, zombie.process}:
+                zombie.lose()
 
     # ---- what can happen outside of an owner
 
@@ -127,9 +144,18 @@ class Simulation:
         if self.choices.chance(0.4):
             old.is_cut = True
         if not self.choices.chance(0.2):
-            self.zombies = [*self.zombies, old][-len(ZOMBIES) :]
+            self._go_on_as_zombie(old)
+        elif old.process is not None:
+            self._end_zombies(in_process=old.process)
+            old.process.crash()
         self.owner = self._next_owner()
         self.world.note("another owner")
+
+    def _go_on_as_zombie(self, old: Owner) -> None:
+        for zombie in [*self.zombies, old][: -len(ZOMBIES)]:
+            if not zombie.is_dead:
+                zombie.lose()
+        self.zombies = [*self.zombies, old][-len(ZOMBIES) :]
 
     def _outage(self) -> None:
         """Let much time pass in which nobody does anything; long ones end the owners."""
@@ -139,13 +165,16 @@ class Simulation:
         self.world.note(f"{length} later")
         retention = self.world.broker.retention
         if retention is not None and length > retention // 4:
+            self._end_zombies()
             self.zombies = []
+            self.owner.lose()
             self.owner = self._next_owner()
         self.world.let_retention_pass()
 
     def _calm(self) -> None:
         """End the chaos: everything works again, nothing is paused."""
         world = self.world
+        self._end_zombies()
         self.zombies = []
         self.owner.is_cut = False
         world.hurt = 0.0
@@ -201,8 +230,8 @@ def limits_of(choices: Choices) -> Limits:
     )
 
 
-def play(seed: int, rules: Rules | None = None, *, remembers: bool = False) -> Played:
-    """Play the run of a seed; with `remembers` no owner repeats what any of them saw succeed."""
+def play(seed: int, rules: Rules | None = None, *, remembered_max: int | None = None) -> Played:
+    """Play the run of a seed; with `remembered_max` no process repeats what it saw succeed."""
     source = Random(seed)
     chaos = Chaos(
         source.choice((120, 300, 800)),
@@ -219,8 +248,9 @@ def play(seed: int, rules: Rules | None = None, *, remembers: bool = False) -> P
             "crash": source.choice((0.005, 0.03)),
         },
     )
-    simulation = Simulation(Choices(source), rules or Rules(), Step("setup"))
-    simulation.world.seen = {} if remembers else None
+    simulation = Simulation(
+        Choices(source), rules or Rules(), Step("setup"), remembered_max=remembered_max
+    )
     return _finish(simulation, lambda: _go(simulation, source, chaos))
 
 

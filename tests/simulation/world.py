@@ -11,7 +11,6 @@ from deliverer.lease import LEASE_S, REGISTRY_SILENCE_S
 from deliverer.policy.items import (
     Attempt,
     AttemptLog,
-    AttemptReport,
     DeadLetter,
     LaneState,
     Output,
@@ -25,6 +24,7 @@ from schemas.outcome import Outcome
 from tests.simulation.broker import BAD, Broken, Broker, Entry
 from tests.simulation.broker import Waiting as InTier
 from tests.simulation.choices import Choices, Step
+from tests.simulation.process import Processes
 from tests.simulation.rules import Rules
 
 SCHEDULES = ((2, 5, 9, 30, 60, 17), (14, 45, 7, 1, 20), (50, 13, 3), (1,), ())
@@ -55,8 +55,8 @@ class World:
     dropped_at: dict[str, int] = field(default_factory=dict)
     first: dict[int, int] = field(default_factory=dict)
     acked: set[int] = field(default_factory=set)
-    seen: dict[int, AttemptReport] | None = None
-    """The successes that owners saw, when all of them remember them (C5); None: none does."""
+    processes: Processes | None = None
+    """Where owners remember what they saw succeed (C5); None: none does."""
     final: dict[int, str] = field(default_factory=dict)
     lost: set[int] = field(default_factory=set)
     due: dict[tuple[int, int], int] = field(default_factory=dict)
