@@ -65,6 +65,11 @@ class Distribution:
         self._counts[bisect_left(self._bounds, amount)] += 1
         self._sum += amount
 
+    def observe_many(self, amount: float, times: int) -> None:
+        """Take what many share at once: one step instead of one for each."""
+        self._counts[bisect_left(self._bounds, amount)] += times
+        self._sum += amount * times
+
     def add_to(self, family: HistogramMetricFamily, labels: Sequence[str]) -> None:
         """Write it into a family."""
         names = [_go_text(bound) for bound in (*self._bounds, float("inf"))]

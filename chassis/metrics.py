@@ -6,7 +6,6 @@ subscriber, subscription, URL, event id or error text (exposition costs 13 ms pe
 """
 
 import asyncio
-from bisect import bisect_left
 from collections.abc import Awaitable, Callable
 from importlib.metadata import PackageNotFoundError, version
 from platform import python_version
@@ -58,16 +57,6 @@ def make_registry(service: str) -> CollectorRegistry:
 def series_count(registry: CollectorRegistry) -> int:
     """Count what a scrape would return, for tests of the bound."""
     return sum(len(metric.samples) for metric in registry.collect())
-
-
-def observe(histogram: Histogram, value: float, *, times: int) -> None:
-    """Count a value that many things share: one step instead of one for each.
-
-    prometheus_client has no such call, so its private parts are used here and nowhere else.
-    """
-    histogram._sum.inc(value * times)
-    bucket = bisect_left(histogram._upper_bounds, value)
-    histogram._buckets[bucket].inc(times)
 
 
 class LoopLag:

@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
+from chassis.instruments import Distributions
 from fanout.plan import Result
 from schemas.event_types import SchemaMode
 from schemas.quarantine import QuarantineReason
@@ -28,12 +29,12 @@ class FanoutMetrics:
         self.deliveries = Counter(
             "hooklane_fanout_deliveries", "Delivery records written.", registry=registry
         )
-        self.delay = Histogram(
+        self.delay = Distributions(
             "hooklane_fanout_delay_seconds",
             "From the acceptance of an event to its committed deliveries.",
             buckets=DELAY_BUCKETS_S,
             registry=registry,
-        )
+        ).distributions[""]
         quarantined = Counter(
             "hooklane_quarantined",
             "Records that break their contract, written to the quarantine.",

@@ -16,7 +16,6 @@ from collections.abc import Sequence
 from typing import Literal
 
 from chassis.kafka import KafkaUnavailable
-from chassis.metrics import observe
 from chassis.tick import CommitInfo, ProducerLost
 from fanout.dedupe import DedupeWindow
 from fanout.draft import Draft
@@ -344,7 +343,7 @@ class PartitionFanout:
             )
         now_ms = self._parts.clock.now_ms()
         for accepted_at, count in draft.accepted_at.items():
-            observe(metrics.delay, max(0, now_ms - accepted_at) / 1000, times=count)
+            metrics.delay.observe_many(max(0, now_ms - accepted_at) / 1000, count)
         if info.append_skew_ms is not None:
             metrics.clock_skew.set(info.append_skew_ms / 1000)
 

@@ -49,6 +49,26 @@ def test_a_histogram_without_labels_is_the_librarys(observed: list[tuple[str, fl
     assert generate_latest(ours) == _without_created(generate_latest(theirs))
 
 
+@given(AMOUNTS, st.integers(1, 20))
+def test_a_value_that_many_share_is_observed_at_once(
+    observed: list[tuple[str, float]], times: int
+) -> None:
+    """As if each had been observed by itself, also on the edge of a bucket."""
+    whole = [round(amount) for _, amount in observed]
+    registries = [CollectorRegistry(), CollectorRegistry()]
+    one, many = (
+        Distributions("x_seconds", "Text.", buckets=BOUNDS, registry=registry).distributions[""]
+        for registry in registries
+    )
+
+    for amount in whole:
+        many.observe_many(amount, times)
+        for _ in range(times):
+            one.observe(amount)
+
+    assert generate_latest(registries[0]) == generate_latest(registries[1])
+
+
 @given(st.lists(st.sampled_from(LABELS), max_size=20))
 def test_a_counter_is_the_librarys(counted: list[str]) -> None:
     """With its children from the start."""

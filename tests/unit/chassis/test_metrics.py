@@ -4,14 +4,13 @@ import asyncio
 from collections.abc import Callable
 
 import pytest
-from prometheus_client import Counter, Histogram
+from prometheus_client import Counter
 
 from chassis.lifecycle import Component
 from chassis.metrics import (
     SERIES_MAX,
     LoopLag,
     make_registry,
-    observe,
     product_version,
     series_count,
 )
@@ -43,26 +42,6 @@ def test_the_build_is_a_constant_series() -> None:
     assert sample.value == 1
     assert sample.labels["service"] == "shop"
     assert sample.labels["version"] == product_version()
-
-
-@pytest.mark.parametrize("value", [0.0, 0.1, 0.25, 1.0, 7.0])
-def test_a_value_that_many_share_is_observed_at_once(value: float) -> None:
-    """As if each had been observed by itself, also on the edge of a bucket."""
-    registries = [make_registry("shop"), make_registry("shop")]
-    one, many = (
-        Histogram("hooklane_x", "X.", buckets=(0.1, 0.5, 1.0), registry=registry)
-        for registry in registries
-    )
-
-    for _ in range(3):
-        one.observe(value)
-    observe(many, value, times=3)
-
-    left, right = (
-        [metric.samples for metric in registry.collect() if metric.name == "hooklane_x"]
-        for registry in registries
-    )
-    assert left == right
 
 
 def test_created_series_are_off() -> None:
