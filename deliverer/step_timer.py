@@ -10,21 +10,27 @@ LATE_S = 0.002
 class StepTimer:
     """Call once, when the last one asked for; a timer that fires about then is left alone."""
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, call: Callable[[], None]) -> None:
-        self._loop = loop
+    def __init__(
+        self,
+        call: Callable[[], None],
+        *,
+        loop: Callable[[], asyncio.AbstractEventLoop] = asyncio.get_running_loop,
+    ) -> None:
         self._call = call
+        self._loop = loop
         self._at = 0.0
         self._handle: asyncio.TimerHandle | None = None
 
     def arm(self, delay_s: float) -> None:
         """Call in so many seconds, or a little earlier or later."""
-        at = self._loop.time() + max(0.0, delay_s)
+        loop = self._loop()
+        at = loop.time() + max(0.0, delay_s)
         if self._handle is not None:
             if -EARLY_S <= self._at - at <= LATE_S:
                 return
             self._handle.cancel()
         self._at = at
-        self._handle = self._loop.call_at(at, self._fire)
+        self._handle = loop.call_at(at, self._fire)
 
     def cancel(self) -> None:
         """Call no more."""

@@ -62,7 +62,7 @@ class PartitionWorker:
         )
         self._life: Life | None = None
         self._registry_wait: asyncio.Task[None] | None = None
-        self._timer = StepTimer(asyncio.get_running_loop(), self._poke)
+        self._timer = StepTimer(self._poke)
         self._is_poked = False
         self._had_room = True
         self._may_start = True

@@ -14,7 +14,7 @@ class Rig:
     def __init__(self) -> None:
         self.loop: Any = HandLoop()
         self.calls: list[float] = []
-        self.timer = StepTimer(self.loop, lambda: self.calls.append(self.loop.now))
+        self.timer = StepTimer(lambda: self.calls.append(self.loop.now), loop=lambda: self.loop)
 
 
 @pytest.mark.parametrize(
