@@ -114,20 +114,32 @@ def batch_answer(outcomes: Sequence[ItemOutcome], headers: Mapping[str, str]) ->
 
 def answer_bytes(answer: Answer, *, date: str) -> bytes:
     """Write an answer as HTTP/1.1 for a connection that stays open."""
+    return _written(answer, f"Date: {date}\r\n")
+
+
+def closing_problem(problem: Problem) -> bytes:
+    """Write a whole answer that ends its connection, for where there is no request to answer."""
+    return _written(_problem_answer(problem), "Connection: close\r\n")
+
+
+def _written(answer: Answer, last: str) -> bytes:
     fields = "".join([f"{name}: {value}\r\n" for name, value in answer.headers.items()])
     head = (
         f"{_STATUS_LINES[answer.status]}Server: {ALWAYS['Server']}\r\n{fields}"
         f"Content-Type: {answer.content_type}\r\nContent-Length: {len(answer.body)}\r\n"
-        f"Date: {date}\r\n\r\n"
+        f"{last}\r\n"
     )
     return head.encode() + answer.body
 
 
 def _problem_answer(
-    problem: Problem, *, extra: Mapping[str, object], headers: Mapping[str, str]
+    problem: Problem,
+    *,
+    extra: Mapping[str, object] | None = None,
+    headers: Mapping[str, str] | None = None,
 ) -> Answer:
-    body = orjson.dumps({**problem_document(problem), **extra})
-    every = {**problem_headers(problem), **headers}
+    body = orjson.dumps({**problem_document(problem), **(extra or {})})
+    every = {**problem_headers(problem), **(headers or {})}
     return Answer(problem.status, PROBLEM_JSON, body, every)
 
 

@@ -11,7 +11,7 @@ from chassis.clock import Clock
 from chassis.tracing import Tracing
 from gateway.access import PRINCIPAL, Access
 from gateway.metrics import GatewayMetrics
-from gateway.problems import Code, Problem, RefusedError
+from gateway.problems import INTERNAL, Code, Problem, RefusedError
 from gateway.responses import problem_response
 from gateway.routes import ROUTES
 from gateway.tracing import trace_requests
@@ -117,7 +117,7 @@ def _explain(log: FilteringBoundLogger) -> Callable[..., Awaitable[web.StreamRes
             raise
         except Exception:  # the HTTP edge: a bug becomes one 500, never a dead server
             log.exception("gateway.request_failed", method=request.method)
-            return problem_response(Problem(Code.INTERNAL, "an unexpected fault, it was logged"))
+            return problem_response(INTERNAL)
 
     return explain
 

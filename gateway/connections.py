@@ -19,8 +19,9 @@ from aiohttp import StreamReader, web
 from aiohttp.http_parser import HttpRequestParser
 from aiohttp.web_protocol import RequestHandler, RequestPayloadError
 
-from gateway.problems import Code, Problem
-from gateway.responses import problem_bytes, problem_response
+from gateway.answers import closing_problem
+from gateway.problems import INTERNAL, Code, Problem
+from gateway.responses import problem_response
 
 READ_BYTES: Final = 32 * 1024
 BODY_WINDOW_BYTES: Final = 16 * 1024
@@ -36,10 +37,10 @@ TURNED_AWAY_MAX: Final = 1_000
 RESERVED: Final = 1_280
 """Files for Kafka, the admin port and connections that are being turned away."""
 _TURNED_AWAY_S: Final = 2.0
-_FULL: Final = problem_bytes(
+_FULL: Final = closing_problem(
     Problem(Code.UNAVAILABLE, "the gateway has as many connections as it may: try again")
 )
-_HEAD_TOO_LARGE: Final = problem_bytes(
+_HEAD_TOO_LARGE: Final = closing_problem(
     Problem(Code.INVALID_REQUEST, f"the head is above {HEAD_BYTES_MAX} bytes")
 )
 
@@ -117,7 +118,7 @@ class Connection(asyncio.BufferedProtocol):
         """Take a read away."""
         inner = self._inner
         inner.data_received(bytes(self._doorway.room[:nbytes]))
-        if inner.head_bytes > HEAD_BYTES_MAX:
+        if inner.has_too_large_head:
             inner.leave()
             self._inner = away = TurnedAway(self._doorway, _HEAD_TOO_LARGE)
             away.connection_made(self._transport)
@@ -166,9 +167,19 @@ class ProblemProtocol(RequestHandler):
         )
 
     @property
+    def is_at_rest(self) -> bool:
+        """Tell whether all that came whole was answered: aiohttp's task sleeps."""
+        return self._waiter is not None and not self._waiter.done()
+
+    @property
     def is_idle(self) -> bool:
         """Tell whether it was served before and nothing of a next request has come."""
-        return bool(self._request_count) and self._waiter is not None and not self.head_bytes
+        return bool(self._request_count) and self.is_at_rest and not self.head_bytes
+
+    @property
+    def has_too_large_head(self) -> bool:
+        """Tell whether it is to be refused for its head, and now."""
+        return self.head_bytes > HEAD_BYTES_MAX and self.is_at_rest
 
     @property
     def idle_s(self) -> float:
@@ -193,6 +204,8 @@ class ProblemProtocol(RequestHandler):
             self._body = self._messages[-1][1]
         elif self._body is None or self._body.is_eof():
             self.head_bytes += len(data)
+            if self.head_bytes > HEAD_BYTES_MAX and not self.is_at_rest:
+                self.close()  # after what is under way: a refusal would be taken for its answer
 
     def count_request(self) -> None:
         """Note a request that was served without aiohttp."""
@@ -218,7 +231,7 @@ class ProblemProtocol(RequestHandler):
             problem = Problem(Code.INVALID_REQUEST, "the request is not well-formed HTTP/1.1")
         else:
             self.log_exception("a request failed outside of the handlers", exc_info=exc)
-            problem = Problem(Code.INTERNAL, "an unexpected fault, it was logged")
+            problem = INTERNAL
         response = problem_response(problem)
         response.force_close()
         return response
@@ -231,7 +244,7 @@ class TurnedAway:
     the client still sends would throw the answer away. So what comes is dropped, for two seconds.
     """
 
-    head_bytes = 0
+    has_too_large_head = False
 
     def __init__(self, doorway: Doorway, answer: bytes) -> None:
         self._doorway = doorway

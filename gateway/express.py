@@ -13,6 +13,7 @@ from typing import Final
 
 import msgspec
 from aiohttp.helpers import rfc822_formatted_time
+from structlog.typing import FilteringBoundLogger
 
 from chassis.clock import Clock
 from gateway.access import Access
@@ -26,7 +27,7 @@ from gateway.limits import EventLimits
 from gateway.lines import Outcome
 from gateway.metrics import GatewayMetrics
 from gateway.native import read_plain
-from gateway.problems import Problem
+from gateway.problems import INTERNAL, Problem
 from gateway.routes import SEND_EVENT
 from gateway.sending import Sending
 from gateway.whole_request import WholeRequest
@@ -38,6 +39,7 @@ Send = Callable[[bytes], None]
 _JSON_TYPES: Final = frozenset({b"application/json", b"application/json; charset=utf-8"})
 _METHOD: Final = SEND_EVENT.method.encode()
 _TARGET: Final = SEND_EVENT.path.encode()
+_SCOPE: Final = "events:write"
 _AUTHORIZATION: Final = b"authorization"
 _CONTENT_TYPE: Final = b"content-type"
 _SPECIAL: Final = frozenset(
@@ -46,6 +48,8 @@ _SPECIAL: Final = frozenset(
         "content-encoding",
         "expect",
         "idempotency-key",
+        "proxy-connection",
+        "sec-websocket-key1",
         "transfer-encoding",
         "upgrade",
         HOPS_HEADER,
@@ -54,8 +58,6 @@ _SPECIAL: Final = frozenset(
 )
 """Fields that change what a request means; `ce-*` does, too."""
 _ATTRIBUTE: Final = b"ce-"
-_GROUP: Final = "events"
-_SCOPE: Final = "events:write"
 
 
 class Express:
@@ -72,6 +74,7 @@ class Express:
         clock: Clock,
         fresh_event_id: Callable[[], str],
         limits: EventLimits,
+        log: FilteringBoundLogger,
     ) -> None:
         self._access = access
         self._rules = rules
@@ -81,9 +84,26 @@ class Express:
         self._clock = clock
         self._fresh_event_id = fresh_event_id
         self._limits = limits
+        self._log = log
 
     def serve(self, request: WholeRequest, send: Send) -> bool:
-        """Write the event of a request and `send` the answer later; False = it is not plain."""
+        """Write the event of a request and `send` the answer; False = it is not plain."""
+        try:
+            return self._serve(request, send)
+        except Exception:  # noqa: BLE001 - the HTTP edge, as `gateway.app` has one
+            send(self._fault())
+            return True
+
+    def end(self, errand: "_Errand", outcome: Outcome) -> None:
+        """Answer, and give back what the request held."""
+        self._intake.leave(errand.size)
+        try:
+            answer = self._answer(errand, outcome)
+        except Exception:  # noqa: BLE001 - the others of its batch wait behind it
+            answer = self._fault()
+        errand.send(answer)
+
+    def _serve(self, request: WholeRequest, send: Send) -> bool:
         principal = self._principal_of(request)
         if principal is None:
             return False
@@ -101,20 +121,29 @@ class Express:
         event = None if native is None else admit_plain(native, ambience, None)
         if event is None or not self._rules.lets_pass(event, principal, now_s):
             return False
-        intake.enter(size)
-        self._sending.submit(event, _Errand(self, event, principal, send, size, now_s).end)
+        if not intake.enter(size):
+            return False
+        try:
+            self._sending.submit(event, _Errand(self, event, principal, send, size, now_s).end)
+        except Exception:
+            intake.leave(size)
+            raise
         return True
 
-    def end(self, errand: "_Errand", outcome: Outcome) -> None:
-        """Answer, and give back what the request held."""
-        self._intake.leave(errand.size)
+    def _answer(self, errand: "_Errand", outcome: Outcome) -> bytes:
         result = place_or_problem(outcome)
         self._metrics.count(result.code if isinstance(result, Problem) else None)
         now_s = self._clock.monotonic()
         headers = self._rules.headers(errand.event.subscriber, errand.principal, now_s)
         answer = single_answer(Accepted(errand.event), result, headers)
-        self._metrics.duration_of[_GROUP].observe(now_s - errand.began_s)
-        errand.send(answer_bytes(answer, date=rfc822_formatted_time()))
+        self._metrics.duration_of[SEND_EVENT.group].observe(now_s - errand.began_s)
+        return answer_bytes(answer, date=rfc822_formatted_time())
+
+    def _fault(self) -> bytes:
+        """Log what was raised, and answer 500."""
+        self._log.exception("gateway.request_failed", method=SEND_EVENT.method)
+        answer = single_answer(None, INTERNAL, {})
+        return answer_bytes(answer, date=rfc822_formatted_time())
 
     def _principal_of(self, request: WholeRequest) -> Principal | None:
         """Look at a head: who sends a plain event, if it is one."""

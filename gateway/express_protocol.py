@@ -1,8 +1,8 @@
 """A connection that serves plain events itself, and leaves everything else to aiohttp.
 
-As long as each read brought one whole request, reads are looked at here first: a plain event is
-served, and aiohttp never hears of it. The first read that is anything else ends that for the rest
-of the connection, for from then on only aiohttp's parser knows where a request begins.
+What is read between two requests is looked at here first: one plain event that came whole is
+served, and aiohttp never hears of it. Anything else is aiohttp's, and while what it got does not
+end where a request ends, so is what follows: where a request begins must be one opinion.
 
 A task of aiohttp, one per connection, takes what was parsed from `_messages`, and sleeps on
 `_waiter` when there is nothing: nothing is served here unless it sleeps. What comes while an event
@@ -19,37 +19,40 @@ from aiohttp import web
 
 from gateway.connections import Doorway, ProblemProtocol
 from gateway.express import Express
-from gateway.whole_request import whole_request
+from gateway.whole_request import Boundaries, whole_request
 
 
 class ExpressProtocol(ProblemProtocol):
     """One connection."""
 
-    __slots__ = ("_behind", "_express", "_is_aligned", "_is_serving")
+    __slots__ = ("_behind", "_express", "_is_serving", "_pieces")
 
     def __init__(
         self, manager: web.Server, doorway: Doorway, *, express: Express, **options: Any
     ) -> None:
         super().__init__(manager, doorway, **options)
         self._express = express
-        self._is_aligned = True
         self._is_serving = False
+        self._pieces: Boundaries | None = None
         self._behind: deque[Any] = deque()
 
     @property
-    def is_idle(self) -> bool:
-        """Tell whether it was served before and nothing of a next request has come."""
-        return not self._is_serving and super().is_idle
+    def is_at_rest(self) -> bool:
+        """Tell whether all that came whole was answered."""
+        return not self._is_serving and super().is_at_rest
 
     def data_received(self, data: bytes) -> None:
         """Serve what came if it is one plain event and nothing is under way; else pass it on."""
         if self._is_serving:
-            self._is_aligned = False
+            self._follow(data)
             waiter, self._waiter = self._waiter, None  # the task sleeps on
             super().data_received(data)
             self._waiter = waiter
             self._set_aside()
-        elif not (self._is_aligned and self._serve(data)):
+        elif self._pieces is not None:
+            self._follow(data)
+            super().data_received(data)
+        elif not self._serve(data):
             super().data_received(data)
 
     def resume_reading(self, resume_parser: bool = True) -> None:
@@ -63,13 +66,18 @@ class ExpressProtocol(ProblemProtocol):
         else:
             super()._process_keepalive()
 
+    def _follow(self, data: bytes) -> None:
+        """Follow what is not one whole request, until a request ends with it."""
+        pieces = self._pieces or Boundaries()
+        self._pieces = None if pieces.feed(data) else pieces
+
     def _serve(self, data: bytes) -> bool:
         """Take what came if it is a plain event; the answer may be written before this returns."""
         request = whole_request(data)
         if request is None:
-            self._is_aligned = False
+            self._follow(data)
             return False
-        if not self._is_at_rest:
+        if not self.is_at_rest or self._close or self._force_close or self._paused:
             return False
         self._is_serving = self._request_in_progress = True
         if self._express.serve(request, self._answer):
@@ -77,15 +85,6 @@ class ExpressProtocol(ProblemProtocol):
             return True
         self._is_serving = self._request_in_progress = False
         return False
-
-    @property
-    def _is_at_rest(self) -> bool:
-        """Tell whether all that came so far was answered, and an answer could be written."""
-        return (
-            self._waiter is not None
-            and not self._waiter.done()
-            and not (self._close or self._force_close or self._paused)
-        )
 
     def _set_aside(self) -> None:
         """Keep what comes behind the request that is served, and read no more when it is enough."""

@@ -34,8 +34,14 @@ class Followers:
 
     def follow(self, partition: int, key: bytes, row: Row) -> None:
         """Take one change over, or say why not."""
-        if self._is_astray(partition, key):
-            self._log.error("gateway.record_astray", partition=partition)
+        home = self._home_of(key)
+        if home is not None and home != partition:
+            self._log.error(
+                "gateway.record_astray",
+                partition=partition,
+                belongs_to=home,
+                hint="a producer chose the partition: write a tombstone of the same key there",
+            )
             return
         self._index.note(key, row)
         self._seals.note(key, row)
@@ -47,8 +53,7 @@ class Followers:
                 detail=error.detail,
             )
 
-    def _is_astray(self, partition: int, key: bytes) -> bool:
+    def _home_of(self, key: bytes) -> int | None:
+        """Return the partition of a key; None when nobody derives anything from it."""
         parts = parse_registry_key(key)
-        if parts is None:
-            return False  # nobody derives anything from it
-        return partition_of(parts.subscriber.encode(), self._partitions) != partition
+        return None if parts is None else partition_of(parts.subscriber.encode(), self._partitions)

@@ -108,6 +108,9 @@ class Problem:
         return STATUS[self.code]
 
 
+INTERNAL: Final = Problem(Code.INTERNAL, "an unexpected fault, it was logged")
+
+
 class RefusedError(Exception):
     """Ends the handling of a request with a problem; caught by one middleware only."""
 

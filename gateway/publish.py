@@ -37,7 +37,11 @@ class Publisher(Protocol):
         ...
 
     def submit(self, records: Sequence[Record], on_done: Done) -> None:
-        """Do the same without a task that waits: `on_done` gets the answers, once."""
+        """Do the same without a task that waits.
+
+        `on_done` gets the answers once, never before this returned, and must not raise: the others
+        of its batch are told after it.
+        """
         ...
 
 

@@ -236,7 +236,7 @@ def _server(
         keepalive_s=http.keepalive_s,
         connections_max=_connections_max(http),
         on_full=metrics.limit_hits["connections"].inc,
-        express=express_of(ports, bounds, metrics, rules=rules, access=access),
+        express=express_of(ports, bounds, metrics, rules=rules, access=access, log=logs.get(NAME)),
     )
 
 

@@ -12,6 +12,7 @@ import httptools
 import msgspec
 
 HEAD_BYTES_MAX: Final = 4 * 1024
+FIELDS_MAX: Final = 64
 _HOST: Final = b"host"
 _CONNECTION: Final = b"connection"
 _KEEP_ALIVE: Final = b"keep-alive"
@@ -39,12 +40,40 @@ def whole_request(data: bytes) -> WholeRequest | None:
         return None
     fields = found.fields
     is_one = found.begun == 1 and found.is_whole and len(fields) == found.lines
-    is_small = len(data) - len(found.body) <= HEAD_BYTES_MAX
+    is_small = len(data) - len(found.body) <= HEAD_BYTES_MAX and found.lines <= FIELDS_MAX
     if not (is_one and is_small and _HOST in fields and parser.get_http_version() == "1.1"):
         return None
-    if fields.get(_CONNECTION, _KEEP_ALIVE) != _KEEP_ALIVE:
+    if fields.get(_CONNECTION, _KEEP_ALIVE).lower() != _KEEP_ALIVE:
         return None
     return WholeRequest(parser.get_method(), found.target, fields, found.body)
+
+
+class Boundaries:
+    """Follows a stream of requests that come in any pieces: where does one end?"""
+
+    __slots__ = ("_is_lost", "_open", "_parser")
+
+    def __init__(self) -> None:
+        self._parser = httptools.HttpRequestParser(self)
+        self._open = 0
+        self._is_lost = False
+
+    def feed(self, data: bytes) -> bool:
+        """Tell whether the stream ends where a request does; never again once it was malformed."""
+        if not self._is_lost:
+            try:
+                self._parser.feed_data(data)
+            except (httptools.HttpParserError, httptools.HttpParserUpgrade):
+                self._is_lost = True
+        return not (self._is_lost or self._open)
+
+    def on_message_begin(self) -> None:
+        """Note the first byte of a request."""
+        self._open += 1
+
+    def on_message_complete(self) -> None:
+        """Note the last one."""
+        self._open -= 1
 
 
 class _Found:

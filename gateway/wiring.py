@@ -3,6 +3,8 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
+from structlog.typing import FilteringBoundLogger
+
 from chassis.clock import Clock
 from chassis.tracing import Tracing
 from gateway.access import Access
@@ -80,7 +82,13 @@ def rules_of(ports: Ports, metrics: GatewayMetrics) -> IngestRules:
 
 
 def express_of(
-    ports: Ports, bounds: Bounds, metrics: GatewayMetrics, *, rules: IngestRules, access: Access
+    ports: Ports,
+    bounds: Bounds,
+    metrics: GatewayMetrics,
+    *,
+    rules: IngestRules,
+    access: Access,
+    log: FilteringBoundLogger,
 ) -> Express | None:
     """Make the short way of plain events; under tracing there is none, as it makes no spans."""
     if ports.tracing is not None:
@@ -94,6 +102,7 @@ def express_of(
         clock=ports.clock,
         fresh_event_id=lambda: ports.fresh_id("evt"),
         limits=bounds.limits,
+        log=log,
     )
 
 

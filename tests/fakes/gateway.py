@@ -24,7 +24,8 @@ VAULT = Vault([("k1", b"k" * 32)])
 class MemoryPublisher:
     """Keep what was published; `outcomes` are answers to give instead, first come first.
 
-    `submitted` counts who did not wait in a task; they are told at `release` when `is_holding`.
+    `submitted` counts who did not wait in a task. While it `is_holding`, all wait for `release`.
+    One that `is_broken` has a defect.
     """
 
     def __init__(self) -> None:
@@ -32,23 +33,31 @@ class MemoryPublisher:
         self.outcomes: list[NotPublished | None] = []
         self.submitted = 0
         self.is_holding = False
+        self.is_broken = False
         self._held: list[Callable[[], None]] = []
 
     async def publish(self, records: Sequence[Record]) -> Sequence[Published | NotPublished]:
         """Append records, or answer what the test wants."""
-        return [self._append(record) for record in records]
+        outcomes = [self._append(record) for record in records]
+        if self.is_holding:
+            released = asyncio.Event()
+            self._held.append(released.set)
+            await released.wait()
+        return outcomes
 
     def submit(self, records: Sequence[Record], on_done: Done) -> None:
-        """Do the same at once, or when the test says so."""
+        """Do the same, and tell it in a later turn of the loop."""
         self.submitted += 1
+        if self.is_broken:
+            raise RuntimeError("a defect")
         outcomes = [self._append(record) for record in records]
         if self.is_holding:
             self._held.append(lambda: on_done(outcomes))
         else:
-            on_done(outcomes)
+            asyncio.get_running_loop().call_soon(on_done, outcomes)
 
     def release(self) -> None:
-        """Tell everybody who was submitted."""
+        """Tell everybody who waits."""
         held, self._held, self.is_holding = self._held, [], False
         for tell in held:
             tell()

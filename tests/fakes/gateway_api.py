@@ -7,7 +7,6 @@ from typing import Self
 import aiohttp
 from prometheus_client import CollectorRegistry
 
-from chassis import logs
 from chassis.egress import EgressPolicy
 from chassis.metrics import make_registry
 from chassis.tracing import Tracing
@@ -31,6 +30,7 @@ from schemas.api_keys import KEYS_SUBSCRIBER, ApiKeyRecord
 from schemas.event_types import EVENT_TYPES_SUBSCRIBER, EventTypeRecord
 from schemas.subscribers import SubscriberRecord
 from tests.fakes.clock import ManualClock
+from tests.fakes.deliverer import silent_log
 from tests.fakes.gateway import MemoryPublisher, MemoryRegistry, MemoryShelf, MemoryTopic
 
 ROOT_KEY = "root-key-of-the-tests-0123456789abcdef"
@@ -61,6 +61,7 @@ class GatewayApi:
         self.keys = MemoryShelf(self.topic, "key", ApiKeyRecord, holder=KEYS_SUBSCRIBER)
         self.instruments: CollectorRegistry = make_registry("gateway")
         self.intake = intake or Intake(100, 1 << 30)
+        self.log, self.said = silent_log()
         self._count = 0
         self.limit_hits: list[LimitName] = []
         limits = limits or EventLimits(262_144, 8 << 20, 5.0)
@@ -105,10 +106,10 @@ class GatewayApi:
             write_limit=write_limit_of(ports),
             metrics=metrics,
             clock=self.clock,
-            log=logs.get("test"),
+            log=self.log,
             tracing=ports.tracing,
         )
-        express = express_of(ports, bounds, metrics, rules=rules, access=access)
+        express = express_of(ports, bounds, metrics, rules=rules, access=access, log=self.log)
         return HttpServer(
             app,
             host=HOST,

@@ -61,6 +61,10 @@ HEADERS = st.lists(
             ("ce-id", "1"),
             ("Ce-Specversion", "1.0"),
             ("Connection", "close"),
+            ("Connection", "Keep-Alive"),
+            ("Proxy-Connection", "close"),
+            ("Sec-WebSocket-Key1", "x"),
+            ("", "x"),
             ("Expect", "100-continue"),
             ("Expect", "nothing"),
             ("Upgrade", "websocket"),
@@ -159,6 +163,13 @@ def request_of(
 @example(
     document=GOOD | {"type": "checked", "data": 5},
     headers=[],
+    is_spaced=False,
+    path="/v1/events",
+    method="POST",
+)
+@example(
+    document=GOOD,
+    headers=[(f"X-{n}", "1") for n in range(130)],
     is_spaced=False,
     path="/v1/events",
     method="POST",

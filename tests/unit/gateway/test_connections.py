@@ -119,6 +119,25 @@ def test_an_idle_connection_makes_room_for_a_new_one(run: Callable[[Trial], None
     run(trial)
 
 
+def test_who_asks_just_now_is_not_idle(run: Callable[[Trial], None]) -> None:
+    """Not from the moment in which its request was read: it would be closed unanswered."""
+
+    async def trial() -> None:
+        async with GatewayApi() as api:
+            streams = await connect(api)
+            await served(streams)
+            (connection,) = api.server._doorway.inside
+            await until(lambda: connection.is_idle)
+
+            connection.data_received(GET)
+
+            assert not connection.is_idle
+            assert (await streams[0].read(12)).startswith(b"HTTP/1.1 200")
+            streams[1].close()
+
+    run(trial)
+
+
 def test_who_was_served_just_now_is_not_closed(run: Callable[[Trial], None]) -> None:
     """Its next request would be lost; the new one is told to come again."""
 

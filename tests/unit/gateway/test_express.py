@@ -1,5 +1,7 @@
 """Which requests go the short way, and what they leave behind; the answers: tests/property."""
 
+from typing import cast
+
 import orjson
 import pytest
 
@@ -24,6 +26,8 @@ from tests.fakes.raw_http import EVENT, Client, event_request
         (event_request(fields=["CE-Id: 1"]), False),
         (event_request(fields=["Content-Encoding: identity"]), False),
         (event_request(fields=["Connection: close"]), False),
+        (event_request(fields=["Proxy-Connection: close"]), False),
+        (event_request(fields=["Sec-WebSocket-Key1: x"]), False),
         (event_request().replace(b"/v1/events", b"/v1/events/batch"), False),
         (event_request().replace(b"HTTP/1.1", b"HTTP/1.0"), False),
         (event_request().replace(b"application/json", b"application/cloudevents+json"), False),
@@ -93,3 +97,21 @@ async def test_a_full_gateway_refuses_by_the_long_way_and_counts_it_once() -> No
         assert hits == ["requests"]
         api.publisher.release()
         assert (await first.answer())[0] == 202
+
+
+@pytest.mark.parametrize("is_written", [True, False])
+async def test_a_defect_is_one_500(*, is_written: bool) -> None:
+    """Logged; its place is given back, and the connection and all others go on."""
+    async with GatewayApi() as api, Client(api.server.port) as client:
+        if is_written:
+            api.publisher.outcomes.append(cast("NotPublished", object()))
+        else:
+            api.publisher.is_broken = True
+
+        status, body = await client.ask(event_request())
+
+        assert (status, orjson.loads(body)["code"]) == (500, "internal")
+        assert [one["event"] for one in api.said.entries] == ["gateway.request_failed"]
+        assert (api.intake.requests, api.intake.bytes_held) == (0, 0)
+        api.publisher.is_broken = False
+        assert (await client.ask(event_request()))[0] == 202

@@ -4,6 +4,7 @@ import asyncio
 
 import pytest
 
+from gateway.connections import HEAD_BYTES_MAX
 from tests.fakes.gateway_api import GatewayApi
 from tests.fakes.raw_http import EVENT, Client, event_request
 
@@ -46,7 +47,7 @@ async def test_pipelined_requests_are_answered_in_their_order() -> None:
 
 
 async def test_a_body_in_pieces_is_served_too() -> None:
-    """Only what is whole is looked at; the connection is aiohttp's from then on."""
+    """Only what is whole is looked at; what follows is looked at again."""
     raw = event_request()
     async with GatewayApi() as api, Client(api.server.port) as client:
         client.send(raw[:-5])
@@ -54,8 +55,83 @@ async def test_a_body_in_pieces_is_served_too() -> None:
         client.send(raw[-5:])
 
         assert (await client.answer())[0] == 202
-        assert (await client.ask(raw))[0] == 202
         assert api.publisher.submitted == 0
+        assert (await client.ask(raw))[0] == 202
+        assert api.publisher.submitted == 1
+
+
+async def test_a_declined_upgrade_swaps_no_answers() -> None:
+    """What comes behind it is read by aiohttp in a way of its own."""
+    upgrade = DOCS.replace(b"\r\n\r\n", b"\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\n")
+    async with GatewayApi() as api, Client(api.server.port) as client:
+        api.publisher.is_holding = True
+        client.send(upgrade + event_request(EVENT.replace(b",", b", ")))
+        await client.until(lambda: len(api.publisher.records) == 1)
+        client.send(numbered(2))
+        for _ in range(20):
+            await asyncio.sleep(0)
+        api.publisher.release()
+
+        answers = [await client.answer() for _ in range(3)]
+
+        assert [status for status, _ in answers] == [200, 202, 202]
+        assert [b'"i1"' in answers[1][1], b'"i2"' in answers[2][1]] == [True, True]
+
+
+async def test_what_waits_behind_an_event_is_bounded() -> None:
+    """Two requests; the rest stays in the socket."""
+    async with GatewayApi() as api, Client(api.server.port) as client:
+        api.publisher.is_holding = True
+        client.send(numbered(1))
+        await client.until(lambda: api.publisher.submitted == 1)
+        (connection,) = api.server._doorway.inside
+        for number in (2, 3):
+            assert connection.transport is not None
+            assert connection.transport.is_reading()
+            client.send(numbered(number))
+            for _ in range(20):
+                await asyncio.sleep(0)
+
+        assert not connection.transport.is_reading()
+        api.publisher.release()
+        assert [(await client.answer())[0] for _ in range(3)] == [202] * 3
+        assert (await client.ask(numbered(4)))[0] == 202
+
+
+async def test_a_head_that_is_too_large_waits_for_the_event_before_it() -> None:
+    """Its refusal would be taken for the answer of the event."""
+    async with GatewayApi() as api, Client(api.server.port) as client:
+        api.publisher.is_holding = True
+        client.send(numbered(1))
+        await client.until(lambda: api.publisher.submitted == 1)
+        client.send(
+            b"GET / HTTP/1.1\r\n" + b"".join(b"X-%d: %s\r\n" % (n, b"x" * 7_000) for n in range(12))
+        )
+        (connection,) = api.server._doorway.inside
+        await client.until(lambda: connection.head_bytes > HEAD_BYTES_MAX)
+        api.publisher.release()
+
+        status, body = await client.answer()
+
+        assert (status, b'"i1"' in body) == (202, True)
+        assert await client.is_closed()
+
+
+async def test_a_connection_that_is_to_close_closes_behind_the_answer() -> None:
+    """As aiohttp does when the server drains; what came behind is not begun."""
+    async with GatewayApi() as api, Client(api.server.port) as client:
+        api.publisher.is_holding = True
+        client.send(numbered(1))
+        await client.until(lambda: api.publisher.submitted == 1)
+        client.send(numbered(2))
+        (connection,) = api.server._doorway.inside
+        await client.until(lambda: bool(connection._behind))
+        connection.close()
+        api.publisher.release()
+
+        assert (await client.answer())[0] == 202
+        assert await client.is_closed()
+        assert len(api.publisher.records) == 1
 
 
 @pytest.mark.parametrize("is_under_way", [True, False])

@@ -79,6 +79,10 @@ def test_a_record_on_a_foreign_partition_changes_nothing(is_there: bool) -> None
     assert world.state == before
     assert [one["event"] for one in world.said.entries] == ["gateway.record_astray"] * 2
     assert world.said.entries[0]["log_level"] == "error"
+    assert (world.said.entries[0]["partition"], world.said.entries[0]["belongs_to"]) == (
+        ELSEWHERE,
+        HOME,
+    )
 
 
 def test_a_key_of_nothing_is_passed_over() -> None:

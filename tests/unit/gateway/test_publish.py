@@ -19,12 +19,18 @@ LONG_S = 30.0
 class Bench:
     """A publisher over scripted producers, the newest last."""
 
-    def __init__(self, deadline_s: float = LONG_S, failing_starts: int = 0) -> None:
+    def __init__(
+        self, deadline_s: float = LONG_S, failing_starts: int = 0, linger_s: float = 0.005
+    ) -> None:
         self.moved = asyncio.Event()
         self.made: list[ScriptedAppender] = []
         self.failing_starts = failing_starts
         self.publisher = BatchingPublisher(
-            self.make, deadline_s=deadline_s, linger_s=0.005, log=logs.get("test"), backoff_s=0.001
+            self.make,
+            deadline_s=deadline_s,
+            linger_s=linger_s,
+            log=logs.get("test"),
+            backoff_s=0.001,
         )
 
     def make(self) -> ScriptedAppender:
@@ -95,6 +101,37 @@ async def test_partitions_do_not_wait_for_one_another(bench: Bench) -> None:
     bench.made[0].answers.put_nowait(1)
     bench.made[0].answers.put_nowait(1)
     await slow
+
+
+async def test_a_partition_has_one_batch_under_way(bench: Bench) -> None:
+    """Two could overtake each other: the order of requests is that of the log."""
+    opener = bench.send(b"0", partition=0)
+    await bench.batches(1)
+    behind = bench.send(b"1", partition=0)
+    bench.send(b"x", partition=1)
+
+    assert await bench.batches(2) == [[b"0"], [b"x"]]
+    bench.made[0].answers.put_nowait(5)
+    bench.made[0].answers.put_nowait(0)
+    assert (await bench.batches(3))[2] == [b"1"]
+    bench.made[0].answers.put_nowait(6)
+
+    assert (await opener, await behind) == (Published(0, 5), Published(0, 6))
+
+
+async def test_what_did_not_fit_does_not_wait_for_others() -> None:
+    """It goes as soon as what went before it is answered, whatever the linger."""
+    made = Bench(linger_s=LONG_S)
+    await made.publisher.start()
+    whole = b"w" * BATCH_BYTES
+    tasks = [made.send(value) for value in (whole, whole, whole)]
+
+    for count in (1, 2, 3):
+        assert len(await made.batches(count)) == count
+        made.made[0].answers.put_nowait(count)
+
+    assert [await task for task in tasks] == [Published(0, n) for n in (1, 2, 3)]
+    await made.publisher.stop()
 
 
 async def test_a_batch_is_bounded_in_bytes(bench: Bench) -> None:

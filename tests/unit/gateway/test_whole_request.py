@@ -2,8 +2,9 @@
 
 import pytest
 
-from gateway.whole_request import HEAD_BYTES_MAX, whole_request
-from tests.fakes.raw_http import EVENT, ROOT_KEY, event_request
+from gateway.whole_request import FIELDS_MAX, HEAD_BYTES_MAX, Boundaries, whole_request
+from tests.fakes.gateway_api import ROOT_KEY
+from tests.fakes.raw_http import EVENT, event_request
 
 RAW = event_request()
 
@@ -23,9 +24,10 @@ def test_a_request_is_read_as_it_was_sent() -> None:
     assert request.fields[b"authorization"] == f"Bearer {ROOT_KEY}".encode()
 
 
-def test_a_connection_that_is_kept_may_say_so() -> None:
+@pytest.mark.parametrize("value", ["keep-alive", "Keep-Alive"])
+def test_a_connection_that_is_kept_may_say_so(value: str) -> None:
     """Many clients do, though HTTP/1.1 takes it for granted."""
-    assert whole_request(with_field("Connection: keep-alive")) is not None
+    assert whole_request(with_field(f"Connection: {value}")) is not None
 
 
 @pytest.mark.parametrize(
@@ -49,8 +51,31 @@ def test_a_connection_that_is_kept_may_say_so() -> None:
         with_field("Bad name: x"),
         with_field("Long: " + "x" * HEAD_BYTES_MAX),
         with_field("Transfer-Encoding: chunked"),
+        event_request(fields=[f"X-{n}: 1" for n in range(FIELDS_MAX)]),
     ],
 )
 def test_anything_else_is_none(raw: bytes) -> None:
     """A piece, two of them, an old or closing one, a doubtful one, one with a large head."""
     assert whole_request(raw) is None
+
+
+@pytest.mark.parametrize("step", [1, 7, 10_000])
+def test_boundaries_are_found_in_any_pieces(step: int) -> None:
+    """True exactly where a request ends."""
+    chunked = RAW.replace(b"Content-Length: %d" % len(EVENT), b"Transfer-Encoding: chunked")
+    chunked = chunked[: -len(EVENT)] + b"%x\r\n%s\r\n0\r\n\r\n" % (len(EVENT), EVENT)
+    bare = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"
+    followed = Boundaries()
+    for raw in (RAW, chunked, bare, RAW):
+        ends = [followed.feed(raw[at : at + step]) for at in range(0, len(raw), step)]
+
+        assert ends == [False] * (len(ends) - 1) + [True]
+    assert not followed.feed(bare + RAW[:9])
+
+
+def test_what_is_malformed_has_no_boundary_any_more() -> None:
+    """Nobody knows what comes next."""
+    followed = Boundaries()
+
+    assert not followed.feed(b"NONSENSE\r\n\r\n")
+    assert not followed.feed(RAW)

@@ -32,7 +32,12 @@ def test_there_is_no_short_way_under_tracing() -> None:
         access = access_of(api.ports, "k" * 32)
 
         express = express_of(
-            api.ports, bounds, metrics, rules=rules_of(api.ports, metrics), access=access
+            api.ports,
+            bounds,
+            metrics,
+            rules=rules_of(api.ports, metrics),
+            access=access,
+            log=api.log,
         )
 
         assert (express is None) is (tracing is not None)
