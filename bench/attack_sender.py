@@ -17,6 +17,7 @@ import uvloop
 from chassis.egress import EgressPolicy
 from deliverer.sender.port import PreparedRequest
 from deliverer.sender.sender import HttpSender
+from tests.fakes.sender import sent
 
 AT_ONCE = 100
 BODY = b'{"order": 4711, "amount": 4200, "currency": "EUR"}'
@@ -44,7 +45,7 @@ async def measure(
 
     async def drain(supply: Iterator[tuple[int, float]]) -> None:
         for port, timeout_s in supply:
-            outcomes[(await sender.send(prepared(port, timeout_s))).outcome] += 1
+            outcomes[(await sent(sender, prepared(port, timeout_s))).outcome] += 1
 
     supply = islice(cycle(ports), count)
     began_s = time.process_time()

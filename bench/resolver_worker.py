@@ -20,6 +20,7 @@ from deliverer.resolver import AiodnsLookup
 from deliverer.sender.port import PreparedRequest
 from deliverer.sender.sender import HttpSender
 from schemas.outcome import Outcome
+from tests.fakes.sender import sent
 
 AT_ONCE = 8
 SILENT = b"down-"
@@ -76,7 +77,7 @@ class Crowd:
             timeout_s=TIMEOUT_S,
         )
         began = loop.time()
-        result = await self._sender.send(request)
+        result = await sent(self._sender, request)
         return result.outcome, (loop.time() - began) * 1000
 
     async def measure(self, count: int, silent: int) -> dict[str, object]:

@@ -44,29 +44,21 @@ def heeding_abort(result: AttemptResult) -> AttemptResult:
 
 def report_of(result: AttemptResult, *, started_at: int, finished_at: int) -> AttemptReport:
     """Describe a finished attempt to the policy; times are epoch milliseconds."""
-    if result.webhook_delivery is None and result.retry_after is None:
-        return AttemptReport(
-            outcome=result.outcome,
-            status=result.status,
-            started_at=started_at,
-            finished_at=finished_at,
-            duration_ms=result.duration_ms,
-            response=result.response,
-            detail=result.detail,
-        )
-    wish = _wish_of(result)
-    return AttemptReport(
+    report = AttemptReport(
         outcome=result.outcome,
         status=result.status,
-        retry_after_ms=retry_after_ms(result.retry_after, finished_at),
-        wants_abort=wish == _ABORT,
-        wants_disable=wish == _DISABLE,
         started_at=started_at,
         finished_at=finished_at,
         duration_ms=result.duration_ms,
         response=result.response,
         detail=result.detail,
     )
+    if result.retry_after is not None:
+        report.retry_after_ms = retry_after_ms(result.retry_after, finished_at)
+    if result.webhook_delivery is not None:
+        wish = _wish_of(result)
+        report.wants_abort, report.wants_disable = wish == _ABORT, wish == _DISABLE
+    return report
 
 
 def cut_off(

@@ -70,7 +70,3 @@ class Sender(Protocol):
         Or never, when the function that is returned is called first: it cuts the attempt off.
         """
         ...
-
-    async def send(self, request: PreparedRequest, *, may_send: MaySend = always) -> AttemptResult:
-        """Send one request and wait for its end. Raises nothing but CancelledError."""
-        ...

@@ -14,7 +14,7 @@ from deliverer.resolver import AiodnsLookup, Lookup, Resolver
 from deliverer.sender.connector import Connector, tls_context
 from deliverer.sender.dial import Dial, dial_tcp
 from deliverer.sender.pool import IDLE_MAX, Pool
-from deliverer.sender.port import AttemptResult, Cut, Ended, MaySend, PreparedRequest, always
+from deliverer.sender.port import Cut, Ended, MaySend, PreparedRequest, always
 from deliverer.sender.route import DirectRoute, ProxyRoute, Route
 from deliverer.sender.sending import Means, Sending
 
@@ -66,20 +66,6 @@ class HttpSender:
         sending = Sending(self._means, request, ended, may_send=may_send)
         sending.start()
         return sending.cut
-
-    async def send(self, request: PreparedRequest, *, may_send: MaySend = always) -> AttemptResult:
-        """Send one request and wait for its end. Raises nothing but CancelledError."""
-        done: asyncio.Future[AttemptResult] = self._means.loop.create_future()
-
-        def ended(result: AttemptResult) -> None:
-            if not done.done():  # who waited may have been cancelled in the same turn
-                done.set_result(result)
-
-        cut = self.begin(request, ended, may_send=may_send)
-        try:
-            return await done
-        finally:
-            cut()
 
     @property
     def idle_connections(self) -> int:

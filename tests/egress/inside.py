@@ -18,6 +18,7 @@ from chassis.egress import EgressPolicy
 from deliverer.resolver import AiodnsLookup
 from deliverer.sender.sender import HttpSender
 from tests.egress.name_server import NameServer, Zone
+from tests.fakes.sender import sent
 from tests.integration.sender.conftest import OK, request
 
 PORT = 8080
@@ -79,10 +80,10 @@ async def scenario() -> dict[str, object]:
         host = f"name{number}.example"
         names.say(host, Zone((address,)))
         for target in (address, host):
-            result = await sender.send(request(PORT, host=target))
+            result = await sent(sender, request(PORT, host=target))
             outcomes[f"{address} as {'name' if target == host else 'literal'}"] = result.outcome
     names.say("mixed.example", Zone((PUBLIC[0], INNER[0])))
-    outcomes["mixed"] = (await sender.send(request(PORT, host="mixed.example"))).outcome
+    outcomes["mixed"] = (await sent(sender, request(PORT, host="mixed.example"))).outcome
     await sender.close()
     await lookup.close()
     await names.stop()

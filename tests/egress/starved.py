@@ -16,6 +16,7 @@ from chassis.egress import EgressPolicy
 from deliverer.resolver import AiodnsLookup
 from deliverer.sender.port import PreparedRequest
 from deliverer.sender.sender import HttpSender
+from tests.fakes.sender import sent
 from tests.integration.sender.conftest import OK
 
 LAB = EgressPolicy.of(allow_http=True, allow_cidrs=["127.0.0.0/8"])
@@ -59,12 +60,12 @@ async def descriptors(port: int) -> list[str]:
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (_open_files() + FEW, hard))
     first = await asyncio.gather(
-        *(sender.send(_request("127.0.0.1", port)) for _ in range(AT_ONCE))
+        *(sent(sender, _request("127.0.0.1", port)) for _ in range(AT_ONCE))
     )
-    named = await sender.send(_request("name.example.com", port))
+    named = await sent(sender, _request("name.example.com", port))
     await asyncio.sleep(0.2)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-    later = await sender.send(_request("127.0.0.1", port))
+    later = await sent(sender, _request("127.0.0.1", port))
     await sender.close()
     return [*(one.outcome.value for one in first), named.outcome.value, later.outcome.value]
 
@@ -78,9 +79,9 @@ async def ports(port: int) -> list[str]:
     for number in (low, low + 1):
         sock = socket.create_connection(("127.0.0.1", port), source_address=("127.0.0.1", number))
         taken.append(sock)
-    first = await sender.send(_request("127.0.0.1", port))
+    first = await sent(sender, _request("127.0.0.1", port))
     _allow_ports(32_768, 60_999)
-    later = await sender.send(_request("127.0.0.1", port))
+    later = await sent(sender, _request("127.0.0.1", port))
     await sender.close()
     return [first.outcome.value, later.outcome.value, *(sock.getsockname()[0] for sock in taken)]
 
@@ -89,7 +90,7 @@ async def resolver(port: int) -> list[str]:
     """Ask a name server that is gone; a target that needs none is reached meanwhile."""
     sender = HttpSender(LAB, lookup=AiodnsLookup(["127.0.0.1:9"]))
     named, literal = await asyncio.gather(
-        sender.send(_request("name.example.com", port)), sender.send(_request("127.0.0.1", port))
+        sent(sender, _request("name.example.com", port)), sent(sender, _request("127.0.0.1", port))
     )
     await sender.close()
     return [named.outcome.value, literal.outcome.value]

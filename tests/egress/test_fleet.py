@@ -7,6 +7,7 @@ import psutil
 
 from bench.attacks import ATTACKS, Attack, healthy
 from schemas.outcome import Outcome
+from tests.fakes.sender import sent
 from tests.integration.sender.conftest import Bench, Handler, Receivers, request
 
 HEALTHY = 42
@@ -62,7 +63,7 @@ async def test_attackers_cost_the_others_nothing(bench: Bench, receivers: Receiv
     async def deliver(port: int) -> list[Outcome]:
         return [(await bench.send(request(port, timeout_s=30.0))).outcome for _ in range(ROUNDS)]
 
-    hanging = asyncio.create_task(bench.sender.send(request(bad[0], timeout_s=60.0)))
+    hanging = asyncio.create_task(sent(bench.sender, request(bad[0], timeout_s=60.0)))
     attacks = [asyncio.create_task(attack(*one)) for one in zip(bad, kinds, strict=True)]
     delivered = await asyncio.gather(*(deliver(port) for port in good))
     still_hangs = not hanging.done()

@@ -13,6 +13,7 @@ from deliverer.resolver import Addresses, Answer
 from deliverer.sender.dial import dial_tcp
 from deliverer.sender.sender import HttpSender
 from schemas.outcome import Outcome
+from tests.fakes.sender import sent
 from tests.integration.sender.conftest import OK, Bench, Handler, Peer, Receivers, request
 
 INSIDE = [
@@ -63,7 +64,7 @@ async def test_no_answer_sends_us_elsewhere(status: int, field: str, receivers: 
     names = Names(await receivers.start(handle))
     sender = HttpSender(EgressPolicy.of(allow_http=True), lookup=names.lookup, dial=names.dial)
 
-    results = [await sender.send(request(8080, host="hooks.example")) for _ in range(20)]
+    results = [await sent(sender, request(8080, host="hooks.example")) for _ in range(20)]
     await sender.close()
 
     expected = Outcome.DELIVERED if status == 200 else Outcome.HTTP_3XX
@@ -98,7 +99,7 @@ async def test_a_receiver_may_not_be_this_host(receivers: Receivers) -> None:
     sender = HttpSender(EgressPolicy.of(allow_http=True))
 
     for host in ("127.0.0.1", "::1", "0.0.0.0", "localhost"):
-        assert (await sender.send(request(port, host=host))).outcome is Outcome.BLOCKED
+        assert (await sent(sender, request(port, host=host))).outcome is Outcome.BLOCKED
     await sender.close()
 
     assert receivers.connections == 0

@@ -12,6 +12,7 @@ from deliverer.sender.dial import dial_tcp
 from deliverer.sender.sender import HttpSender
 from schemas.outcome import Outcome
 from tests.egress.name_server import SERVFAIL, NameServer, Zone
+from tests.fakes.sender import sent
 from tests.integration.sender.conftest import OK, Peer, Receivers, request
 
 PUBLIC = "93.184.215.14"
@@ -66,7 +67,7 @@ async def test_a_name_that_leads_inside_is_blocked(
     names.say("inside.example", Zone((PUBLIC, "192.168.1.1")))
     sender = HttpSender(OPEN, lookup=lookup, dial=wire.dial)
 
-    result = await sender.send(request(8080, host="hooks.example"))
+    result = await sent(sender, request(8080, host="hooks.example"))
     await sender.close()
 
     assert (result.outcome, result.blocked_reason) == (Outcome.BLOCKED, "address")
@@ -92,7 +93,7 @@ async def test_a_name_is_looked_up_once_per_connection_and_judged_each_time(
     names.say("hooks.example", Zone((PUBLIC,)), Zone(("127.0.0.1",)), Zone((PUBLIC,)))
     sender = HttpSender(OPEN, lookup=lookup, dial=wire.dial)
 
-    outcomes = [(await sender.send(request(8080, host="hooks.example"))).outcome for _ in range(3)]
+    outcomes = [(await sent(sender, request(8080, host="hooks.example"))).outcome for _ in range(3)]
     await sender.close()
 
     assert outcomes == [Outcome.DELIVERED, Outcome.BLOCKED, Outcome.DELIVERED]
@@ -108,10 +109,10 @@ async def test_a_kept_connection_stays_with_the_address_that_was_judged(
     names.say("hooks.example", Zone((PUBLIC,)), Zone(("127.0.0.1",)))
     sender = HttpSender(OPEN, lookup=lookup, dial=wire.dial)
 
-    first = await sender.send(request(8080, host="hooks.example"))
-    kept = await sender.send(request(8080, host="hooks.example"))
+    first = await sent(sender, request(8080, host="hooks.example"))
+    kept = await sent(sender, request(8080, host="hooks.example"))
     both = await asyncio.gather(
-        *(sender.send(request(8080, host="hooks.example")) for _ in range(2))
+        *(sent(sender, request(8080, host="hooks.example")) for _ in range(2))
     )
     await sender.close()
 

@@ -12,6 +12,7 @@ from chassis.egress_proxy import ProxyAddress
 from deliverer.resolver import Answer, NameFailed
 from deliverer.sender.sender import HttpSender
 from schemas.outcome import Outcome
+from tests.fakes.sender import sent
 from tests.integration.sender.conftest import OK, Peer, Receivers, request
 
 OPEN = EgressPolicy.of(allow_http=True)
@@ -76,7 +77,7 @@ async def test_requests_go_through_the_tunnel(
     sender = make_sender(await receivers.start(tunnels.handle))
 
     results = [
-        await sender.send(request(8443, host="hooks.example", scheme=scheme)) for _ in range(3)
+        await sent(sender, request(8443, host="hooks.example", scheme=scheme)) for _ in range(3)
     ]
 
     assert [result.outcome for result in results] == [Outcome.DELIVERED] * 3
@@ -94,7 +95,7 @@ async def test_the_certificate_is_that_of_the_receiver(
     tunnels = Tunnels(await receivers.start(_answer, cert=cert))
     sender = make_sender(await receivers.start(tunnels.handle))
 
-    result = await sender.send(request(8443, host="hooks.example", scheme="https"))
+    result = await sent(sender, request(8443, host="hooks.example", scheme="https"))
 
     assert result.outcome is Outcome.TLS_ERROR
 
@@ -126,14 +127,14 @@ async def test_a_proxy_without_a_tunnel(
 
     sender = make_sender(await receivers.start(handle))
 
-    result = await sender.send(request(8443, host="hooks.example"))
+    result = await sent(sender, request(8443, host="hooks.example"))
 
     assert (result.outcome, result.status) == (outcome, None)
 
 
 async def test_a_proxy_that_is_down_charges_nobody(make_sender: MakeSender) -> None:
     """Nobody listens on port 1."""
-    result = await make_sender(1).send(request(8443, host="hooks.example"))
+    result = await sent(make_sender(1), request(8443, host="hooks.example"))
 
     assert (result.outcome, result.detail) == (
         Outcome.LOCAL_FAULT,
@@ -153,7 +154,7 @@ async def test_a_tunnel_that_never_opens_ends_with_the_attempt(
 
     sender = make_sender(await receivers.start(handle))
 
-    result = await sender.send(request(8443, host="hooks.example", timeout_s=0.3))
+    result = await sent(sender, request(8443, host="hooks.example", timeout_s=0.3))
 
     assert result.outcome is Outcome.TIMEOUT
     await is_closed.wait()
@@ -166,7 +167,7 @@ async def test_a_forbidden_target_never_gets_to_the_proxy(
     """Literals and internal names are judged here all the same."""
     sender = make_sender(await receivers.start(_answer))
 
-    result = await sender.send(request(8443, host=host))
+    result = await sent(sender, request(8443, host=host))
 
     assert result.outcome is Outcome.BLOCKED
     assert receivers.connections == 0

@@ -3,7 +3,15 @@
 import asyncio
 from collections.abc import Mapping
 
-from deliverer.sender.port import AttemptResult, Cut, Ended, MaySend, PreparedRequest, always
+from deliverer.sender.port import (
+    AttemptResult,
+    Cut,
+    Ended,
+    MaySend,
+    PreparedRequest,
+    Sender,
+    always,
+)
 from schemas.outcome import Outcome
 
 DELIVERED = AttemptResult(outcome=Outcome.DELIVERED, status=204)
@@ -19,7 +27,7 @@ class FakeSender:
 
     def begin(self, request: PreparedRequest, ended: Ended, *, may_send: MaySend = always) -> Cut:
         """Answer later; a task waits for it."""
-        task = asyncio.create_task(self.send(request, may_send=may_send))
+        task = asyncio.create_task(self._send(request, may_send))
 
         def tell(done: "asyncio.Task[AttemptResult]") -> None:
             ended(done.result())
@@ -32,7 +40,7 @@ class FakeSender:
 
         return cut
 
-    async def send(self, request: PreparedRequest, *, may_send: MaySend = always) -> AttemptResult:
+    async def _send(self, request: PreparedRequest, may_send: MaySend) -> AttemptResult:
         """Answer; a host in `hangs` never does until its timeout."""
         if not may_send():
             return AttemptResult(outcome=Outcome.CANCELLED)
@@ -44,3 +52,20 @@ class FakeSender:
             except TimeoutError:
                 return AttemptResult(outcome=Outcome.TIMEOUT)
         return self.answers.get(request.host, DELIVERED)
+
+
+async def sent(
+    sender: Sender, request: PreparedRequest, *, may_send: MaySend = always
+) -> AttemptResult:
+    """Send one request and wait for its end; who is cancelled meanwhile cuts it off."""
+    done: asyncio.Future[AttemptResult] = asyncio.get_running_loop().create_future()
+
+    def ended(result: AttemptResult) -> None:
+        if not done.done():  # who waited may have been cancelled in the same turn
+            done.set_result(result)
+
+    cut = sender.begin(request, ended, may_send=may_send)
+    try:
+        return await done
+    finally:
+        cut()

@@ -4,6 +4,7 @@ import asyncio
 import socket
 import struct
 from collections.abc import AsyncIterator, Awaitable, Callable
+from functools import partial
 from ipaddress import ip_address
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from chassis.egress import EgressPolicy
 from deliverer.resolver import Addresses, Answer
 from deliverer.sender.port import PreparedRequest
 from deliverer.sender.sender import HttpSender
+from tests.fakes.sender import sent
 
 LAB = EgressPolicy.of(allow_http=True, allow_cidrs=["127.0.0.0/8"])
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
@@ -120,7 +122,7 @@ class Bench:
     def __init__(self, sender: HttpSender, reused: list[bool]) -> None:
         self.sender = sender
         self.reused = reused
-        self.send = sender.send
+        self.send = partial(sent, sender)
 
 
 async def loopback_lookup(host: str) -> Answer:

@@ -7,6 +7,7 @@ import pytest
 
 from deliverer.sender.sender import HttpSender
 from schemas.outcome import Outcome
+from tests.fakes.sender import sent
 from tests.integration.sender.conftest import (
     LAB,
     OK,
@@ -220,7 +221,7 @@ async def test_a_cancelled_attempt_closes_its_connection(
         is_closed.set()
 
     port = await receivers.start(handle)
-    attempt = asyncio.create_task(bench.sender.send(request(port)))
+    attempt = asyncio.create_task(sent(bench.sender, request(port)))
     await has_request.wait()
 
     attempt.cancel()
@@ -236,7 +237,7 @@ async def test_idle_connections_are_bounded_in_all(receivers: Receivers) -> None
     port = await receivers.start(_answer)
 
     for host in ("a.example", "b.example", "c.example", "a.example"):
-        last = await sender.send(request(port, host=host))
+        last = await sent(sender, request(port, host=host))
     await sender.close()
 
     assert not last.is_reused

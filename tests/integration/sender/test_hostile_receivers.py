@@ -10,6 +10,7 @@ from chassis.egress import IPAddress
 from deliverer.sender.dial import dial_tcp
 from deliverer.sender.sender import HttpSender
 from schemas.outcome import Outcome
+from tests.fakes.sender import sent
 from tests.integration.sender.conftest import LAB, OK, Bench, Handler, Peer, Receivers, request
 
 SHORT_S = 0.3
@@ -274,7 +275,7 @@ async def test_a_receiver_that_speaks_first_is_not_believed(
     port = await receivers.start(handle)
     sender = HttpSender(LAB, dial=dial)
 
-    result = await sender.send(request(port))
+    result = await sent(sender, request(port))
     await sender.close()
 
     assert result.outcome is Outcome.PROTOCOL_ERROR

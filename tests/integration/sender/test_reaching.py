@@ -18,6 +18,7 @@ from deliverer.sender.connector import tls_context
 from deliverer.sender.dial import dial_tcp
 from deliverer.sender.sender import HttpSender
 from schemas.outcome import Outcome
+from tests.fakes.sender import sent
 from tests.integration.sender.conftest import (
     LAB,
     OK,
@@ -87,7 +88,7 @@ async def test_a_forbidden_address_refuses_all(host: str, addresses: list[str]) 
     net = FakeNet({host: addresses})
     sender = net.sender(STRICT)
 
-    result = await sender.send(request(443, host=host, scheme="https"))
+    result = await sent(sender, request(443, host=host, scheme="https"))
     await sender.close()
 
     assert (result.outcome, result.blocked_reason) == (Outcome.BLOCKED, "address")
@@ -112,7 +113,7 @@ async def test_scheme_port_and_name_are_judged_again(
     net = FakeNet({host: ["93.184.215.14"]})
     sender = net.sender(STRICT)
 
-    result = await sender.send(request(port, host=host, scheme=scheme))
+    result = await sent(sender, request(port, host=host, scheme=scheme))
     await sender.close()
 
     assert (result.outcome, result.blocked_reason) == (Outcome.BLOCKED, reason)
@@ -125,9 +126,9 @@ async def test_a_changed_answer_is_judged_at_each_connect(receivers: Receivers) 
     net = FakeNet({"a.example": ["93.184.215.14"]}, port)
     sender = net.sender(EgressPolicy.of(allow_http=True))
 
-    first = await sender.send(request(8080, host="a.example"))
+    first = await sent(sender, request(8080, host="a.example"))
     net.names["a.example"] = ["127.0.0.1"]
-    second = await sender.send(request(8081, host="a.example"))
+    second = await sent(sender, request(8081, host="a.example"))
     await sender.close()
 
     assert first.outcome is Outcome.DELIVERED
@@ -140,7 +141,7 @@ async def test_an_internal_name_is_never_looked_up(receivers: Receivers) -> None
     port = await receivers.start(_answer)
     sender = HttpSender(LAB)
 
-    result = await sender.send(request(port, host="localhost"))
+    result = await sent(sender, request(port, host="localhost"))
     await sender.close()
 
     assert (result.outcome, result.blocked_reason) == (Outcome.BLOCKED, "dns")
@@ -153,8 +154,8 @@ async def test_two_policies_share_no_connection(receivers: Receivers) -> None:
     wide = HttpSender(LAB, lookup=loopback_lookup)
     narrow = HttpSender(EgressPolicy.of(allow_http=True), lookup=loopback_lookup)
 
-    await wide.send(request(port))
-    result = await narrow.send(request(port))
+    await sent(wide, request(port))
+    result = await sent(narrow, request(port))
     await wide.close()
     await narrow.close()
 
@@ -165,7 +166,7 @@ async def test_an_unknown_name_is_a_dns_error() -> None:
     """Definitely not delivered."""
     sender = FakeNet({}).sender(STRICT)
 
-    result = await sender.send(request(443, host="gone.example", scheme="https"))
+    result = await sent(sender, request(443, host="gone.example", scheme="https"))
     await sender.close()
 
     assert result.outcome is Outcome.DNS_ERROR
@@ -189,7 +190,7 @@ async def test_our_own_lack_of_resources_is_a_local_fault(number: int) -> None:
     net.fault = OSError(number, "no more")
     sender = net.sender(STRICT)
 
-    result = await sender.send(request(443, host="a.example", scheme="https"))
+    result = await sent(sender, request(443, host="a.example", scheme="https"))
     await sender.close()
 
     assert result.outcome is Outcome.LOCAL_FAULT
@@ -295,7 +296,7 @@ async def test_a_connect_that_never_ends_is_a_timeout() -> None:
 
     sender = HttpSender(LAB, lookup=loopback_lookup, dial=dial)
 
-    result = await sender.send(request(80, timeout_s=0.1))
+    result = await sent(sender, request(80, timeout_s=0.1))
     await sender.close()
 
     assert result.outcome is Outcome.TIMEOUT

@@ -12,6 +12,7 @@ from deliverer.sender.port import AttemptResult, PreparedRequest
 from deliverer.sender.sender import HttpSender
 from schemas.outcome import Outcome
 from tests.fakes.clock import ManualClock
+from tests.fakes.sender import sent
 
 
 async def test_a_blocked_request_ends_without_a_connection() -> None:
@@ -32,7 +33,7 @@ async def test_a_blocked_request_ends_without_a_connection() -> None:
         timeout_s=1.0,
     )
 
-    result = await sender.send(request)
+    result = await sent(sender, request)
     await sender.close()
 
     assert (result.outcome, result.blocked_reason) == (Outcome.BLOCKED, "address")
@@ -102,7 +103,7 @@ async def test_a_process_that_was_frozen_before_the_write_sends_nothing(
     sender = _sender(receiver)
     answering = asyncio.create_task(receiver.answer())
 
-    result = await sender.send(receiver.request(15.0))
+    result = await sent(sender, receiver.request(15.0))
     await sender.close()
 
     assert result.outcome is outcome
@@ -115,8 +116,8 @@ async def test_who_lost_the_right_to_send_meanwhile_sends_nothing(receiver: Rece
     answering = asyncio.create_task(receiver.answer())
     rights = iter([False, True])
 
-    first = await sender.send(receiver.request(15.0), may_send=lambda: next(rights))
-    second = await sender.send(receiver.request(15.0), may_send=lambda: next(rights))
+    first = await sent(sender, receiver.request(15.0), may_send=lambda: next(rights))
+    second = await sent(sender, receiver.request(15.0), may_send=lambda: next(rights))
     await sender.close()
 
     assert first.outcome is Outcome.CANCELLED
