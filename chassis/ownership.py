@@ -11,7 +11,7 @@ import asyncio
 from collections.abc import Callable, Coroutine, Mapping
 from typing import TypeVar
 
-from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
+from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.abc import ConsumerRebalanceListener
 from aiokafka.errors import CommitFailedError, IllegalStateError, KafkaError
 from aiokafka.structs import OffsetAndMetadata
@@ -19,6 +19,7 @@ from structlog.typing import FilteringBoundLogger
 
 from chassis import kafka, kafka_seam
 from chassis.kafka import KafkaUnavailable
+from chassis.kafka_seam import Fetched
 from chassis.seats import Actor, OwnershipHooks, Seats
 from chassis.settings import KafkaSettings
 
@@ -215,9 +216,9 @@ class Ownership:
 
     async def _getmany(
         self, consumer: AIOKafkaConsumer, *places: TopicPartition, timeout_ms: int
-    ) -> dict[TopicPartition, list[ConsumerRecord]]:
+    ) -> dict[TopicPartition, list[Fetched]]:
         try:
-            got: dict[TopicPartition, list[ConsumerRecord]] = await consumer.getmany(
+            got: dict[TopicPartition, list[Fetched]] = await consumer.getmany(
                 *places, timeout_ms=timeout_ms, max_records=RECORDS_MAX
             )
         except KafkaError as error:
@@ -231,9 +232,7 @@ class Ownership:
             return {}
         return got
 
-    def _feed(
-        self, consumer: AIOKafkaConsumer, got: dict[TopicPartition, list[ConsumerRecord]]
-    ) -> None:
+    def _feed(self, consumer: AIOKafkaConsumer, got: dict[TopicPartition, list[Fetched]]) -> None:
         for seat, actor in list(self._seats.running()):
             place = TopicPartition(self._topic, seat.partition)
             records = got.get(place, [])
@@ -244,7 +243,7 @@ class Ownership:
                 seat.end = end
                 actor.feed(records, end)
 
-    def _discard(self, got: dict[TopicPartition, list[ConsumerRecord]]) -> None:
+    def _discard(self, got: dict[TopicPartition, list[Fetched]]) -> None:
         """Throw records away that a rebalance overtook, and go back to where their actors are."""
         self._hooks.on_discarded(sum(len(records) for records in got.values()))
         for seat, actor in list(self._seats.running()):

@@ -16,8 +16,9 @@ import asyncio
 from collections.abc import Awaitable, Callable, Collection, Iterator
 from typing import Literal, Protocol
 
-from aiokafka import ConsumerRecord
 from structlog.typing import FilteringBoundLogger
+
+from chassis.kafka_seam import Fetched
 
 TAKEOVERS_MAX = 8
 CLOSE_S = 10.0
@@ -37,7 +38,7 @@ class Actor(Protocol):
         """Claim the partition, read its state, return the offset to read from."""
         ...
 
-    def feed(self, records: list[ConsumerRecord], end: int) -> None:
+    def feed(self, records: list[Fetched], end: int) -> None:
         """Take records, maybe none; `end` is the next offset, beyond transaction markers."""
         ...
 

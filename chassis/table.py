@@ -10,13 +10,14 @@ import asyncio
 from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import Generic, TypeVar
 
-from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
+from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
 from structlog.typing import FilteringBoundLogger
 
 from chassis import kafka, kafka_seam
 from chassis.clock import Clock, SystemClock
 from chassis.kafka import KafkaUnavailable
+from chassis.kafka_seam import Fetched
 from chassis.settings import KafkaSettings
 
 T = TypeVar("T")
@@ -322,7 +323,7 @@ class Table(Generic[T]):
             if self.position(partition) >= self._targets[partition]:
                 self._caught_up.add(partition)
 
-    def _apply_all(self, partition: int, records: Sequence[ConsumerRecord]) -> None:
+    def _apply_all(self, partition: int, records: Sequence[Fetched]) -> None:
         entries = self._entries.get(partition)
         if entries is None:
             return  # no longer owned
@@ -332,13 +333,13 @@ class Table(Generic[T]):
                     expectation.met.set()
             self._apply(entries, record)
 
-    def _apply(self, entries: dict[bytes, tuple[T, int]], record: ConsumerRecord) -> None:
+    def _apply(self, entries: dict[bytes, tuple[T, int]], record: Fetched) -> None:
         key, value = record.key, None
         if key is not None and record.value is None:
             entries.pop(key, None)
         else:
             try:
-                if key is None:
+                if key is None or record.value is None:
                     raise ValueError("no key")  # noqa: TRY301  # same end as an unreadable one
                 value = self._decode(key, record.value)
             except ValueError as error:

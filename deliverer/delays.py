@@ -9,12 +9,13 @@ import asyncio
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
-from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
+from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
 from structlog.typing import FilteringBoundLogger
 
 from chassis.background import BackgroundTask
 from chassis.kafka import KafkaUnavailable, retire, start
+from chassis.kafka_seam import Fetched
 
 POLL_MS = 100
 IDLE_S = 0.05
@@ -29,7 +30,7 @@ class TierFeed(Protocol):
     def can_read_tier(self, tier: int) -> bool:
         """Tell whether the partition takes more records of this tier now."""
 
-    def feed_tier(self, tier: int, records: Sequence[ConsumerRecord], end: int) -> None:
+    def feed_tier(self, tier: int, records: Sequence[Fetched], end: int) -> None:
         """Take records of a tier in offset order; `end` is the reader's position after them."""
 
 
@@ -124,7 +125,7 @@ class DelayReader:
         return feed is not None and feed.can_read_tier(self._tier_of[tp.topic])
 
     async def _hand_over(
-        self, consumer: AIOKafkaConsumer, tp: TopicPartition, records: Sequence[ConsumerRecord]
+        self, consumer: AIOKafkaConsumer, tp: TopicPartition, records: Sequence[Fetched]
     ) -> None:
         end = await consumer.position(tp)
         before = self._positions.get(tp)

@@ -58,7 +58,7 @@ _OWN_HEADERS = frozenset({DELIVERY_HEADER, RETRY_HEADER, DEAD_LETTER_HEADER})
 
 
 class Received(Protocol):
-    """The part of aiokafka's ConsumerRecord that is read here."""
+    """The part of a fetched record that is read here."""
 
     topic: str
     partition: int
@@ -66,7 +66,9 @@ class Received(Protocol):
     timestamp: int
     key: bytes | None
     value: bytes | None
-    headers: Headers
+
+    @property
+    def headers(self) -> Headers: ...  # noqa: D102  # the name says it
 
 
 class TopicNames(msgspec.Struct, frozen=True):

@@ -9,12 +9,13 @@ import asyncio
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
-from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
+from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
 from structlog.typing import FilteringBoundLogger
 
 from chassis.background import BackgroundTask
 from chassis.kafka import KafkaUnavailable, retire, start, wait_or_stop
+from chassis.kafka_seam import Fetched
 
 POLL_MS = 100
 IDLE_S = 1.0
@@ -29,7 +30,7 @@ class SweepFeed(Protocol):
     def sweep_target(self) -> int | None:
         """Return the offset to read from now; None = nothing lags, or a batch is on its way."""
 
-    def feed_sweep(self, records: Sequence[ConsumerRecord], *, start: int, end: int) -> None:
+    def feed_sweep(self, records: Sequence[Fetched], *, start: int, end: int) -> None:
         """Take what was read from `start`; `end` is the position after it."""
 
 

@@ -14,8 +14,7 @@ import asyncio
 from collections.abc import Sequence
 from contextlib import suppress
 
-from aiokafka import ConsumerRecord
-
+from chassis.kafka_seam import Fetched
 from chassis.seats import CloseReason
 from deliverer.arrivals import Arrivals, SweepArrivals, TierArrivals
 from deliverer.life import Life, take_over
@@ -98,7 +97,7 @@ class PartitionWorker:
         self._had_room = self._has_room()
         return self._had_room
 
-    def feed(self, records: list[ConsumerRecord], end: int) -> None:
+    def feed(self, records: list[Fetched], end: int) -> None:
         """Take records of `deliveries`; `end` is the consumer's position after them."""
         if not self.is_dead:
             self._arrivals.add(records, end)
@@ -152,7 +151,7 @@ class PartitionWorker:
             return False
         return self._life.machine.can_read_tier(tier)
 
-    def feed_tier(self, tier: int, records: Sequence[ConsumerRecord], end: int) -> None:
+    def feed_tier(self, tier: int, records: Sequence[Fetched], end: int) -> None:
         """Take records of a delay topic."""
         if not self.is_dead:
             self._tier_arrivals.add(tier, records, end)
@@ -166,7 +165,7 @@ class PartitionWorker:
             return None
         return self._sweep_target
 
-    def feed_sweep(self, records: Sequence[ConsumerRecord], *, start: int, end: int) -> None:
+    def feed_sweep(self, records: Sequence[Fetched], *, start: int, end: int) -> None:
         """Take what was read again of `deliveries`."""
         if not self.is_dead:
             self._sweep_arrivals.add(records, start=start, end=end)

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from typing import Final, TypeVar
 
 import msgspec
-from aiokafka import ConsumerRecord
 
 from chassis import kafka
 from chassis.clock import SystemClock
 from chassis.kafka import KafkaUnavailable, Record
+from chassis.kafka_seam import Fetched
 from chassis.settings import KafkaSettings
 from hooklane.exits import FAILURE, NETWORK, NOT_FOUND, OK, USAGE, CommandFailed
 from hooklane.output import Form, render, report
@@ -67,7 +67,7 @@ def run_list(variables: Mapping[str, str], choice: Choice, form: Form) -> int:
     settings = read_settings(variables)
     since_ms, until_ms = choice.span(SystemClock().now_ms())
 
-    def keep(record: ConsumerRecord) -> dict[str, object] | None:
+    def keep(record: Fetched) -> dict[str, object] | None:
         letter = _wanted_letter(record, choice, until_ms)
         return None if letter is None else _row(record, letter)
 
@@ -114,7 +114,7 @@ def run_redrive(variables: Mapping[str, str], choice: Choice, form: Form, *, is_
     since_ms, until_ms = choice.span(SystemClock().now_ms())
     places = {_place(one) for one in choice.places}
 
-    def keep(record: ConsumerRecord) -> Again | None:
+    def keep(record: Fetched) -> Again | None:
         if places and (record.partition, record.offset) not in places:
             return None
         letter = _wanted_letter(record, choice, until_ms)
@@ -132,7 +132,7 @@ def run_replay(variables: Mapping[str, str], choice: Choice, form: Form, *, is_d
     settings = read_settings(variables)
     since_ms, until_ms = choice.span(SystemClock().now_ms())
 
-    def keep(record: ConsumerRecord) -> Again | None:
+    def keep(record: Fetched) -> Again | None:
         envelope = decode_delivery(record.headers)
         if not isinstance(envelope, DeliveryEnvelope) or envelope.kind != "first":
             return None
@@ -189,7 +189,7 @@ async def _produce(settings: KafkaSettings, records: Sequence[Record]) -> None:
 def _scan(
     settings: TopicsCommandSettings,
     suffix: str,
-    keep: Callable[[ConsumerRecord], T | None],
+    keep: Callable[[Fetched], T | None],
     choice: Choice,
     *,
     since_ms: int,
@@ -207,7 +207,7 @@ def _scan(
 
 def _again(
     settings: TopicsCommandSettings,
-    record: ConsumerRecord,
+    record: Fetched,
     of: DeadLetterEnvelope | DeliveryEnvelope,
     came_at: int,
 ) -> Again | None:
@@ -219,16 +219,14 @@ def _again(
     return Again(event, of.subscription, of.webhook_id, came_at, place)
 
 
-def _wanted_letter(
-    record: ConsumerRecord, choice: Choice, until_ms: int
-) -> DeadLetterEnvelope | None:
+def _wanted_letter(record: Fetched, choice: Choice, until_ms: int) -> DeadLetterEnvelope | None:
     letter = decode_dead_letter(record.headers)
     if letter is None or record.timestamp >= until_ms:
         return None
     return letter if choice.wants(record.key, letter.subscription, letter.reason.value) else None
 
 
-def _row(record: ConsumerRecord, letter: DeadLetterEnvelope) -> dict[str, object]:
+def _row(record: Fetched, letter: DeadLetterEnvelope) -> dict[str, object]:
     status = letter.last_status or (letter.last_outcome and letter.last_outcome.value)
     place = {"place": f"{record.partition}/{record.offset}", "status": status or ""}
     return place | _described(letter)

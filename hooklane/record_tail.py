@@ -5,9 +5,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
+from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from chassis import kafka
+from chassis.kafka_seam import Fetched
 from chassis.settings import KafkaSettings
 from hooklane.exits import NOT_FOUND, CommandFailed
 from hooklane.producer_check import Sample
@@ -97,7 +98,7 @@ async def _is_done(client: AIOKafkaConsumer, ends: Mapping[TopicPartition, int])
     return True
 
 
-def _sample(record: ConsumerRecord) -> Sample:
+def _sample(record: Fetched) -> Sample:
     return Sample(
         record.partition,
         record.offset,

@@ -27,7 +27,9 @@ class Received(Protocol):
     offset: int
     key: bytes | None
     value: bytes | None
-    headers: Headers
+
+    @property
+    def headers(self) -> Headers: ...  # noqa: D102  # the name says it
 
 
 @dataclass(frozen=True, slots=True)

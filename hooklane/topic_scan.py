@@ -6,9 +6,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final, Generic, TypeVar
 
-from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
+from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from chassis import kafka
+from chassis.kafka_seam import Fetched
 from chassis.settings import KafkaSettings
 from hooklane.topic_reader import reader
 
@@ -28,7 +29,7 @@ class Scan(Generic[T]):
 
     topic: str
     partitions: int
-    keep: Callable[[ConsumerRecord], T | None]
+    keep: Callable[[Fetched], T | None]
     keep_max: int
     since_ms: int = 0
     is_newest: bool = True

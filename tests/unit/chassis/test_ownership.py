@@ -5,9 +5,10 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 import structlog
-from aiokafka import ConsumerRecord, TopicPartition
+from aiokafka import TopicPartition
 from aiokafka.errors import RequestTimedOutError
 
+from chassis.kafka_seam import Fetched
 from chassis.ownership import Ownership
 from chassis.seats import Actor, OwnershipHooks
 from chassis.settings import KafkaSettings
@@ -101,7 +102,7 @@ async def test_a_failed_poll_goes_back_to_where_the_actors_are() -> None:
 class ReadyActor(RecordingActor):
     """Takes what it is given in the next turn of the loop; until then it has no room."""
 
-    def feed(self, records: list[ConsumerRecord], end: int) -> None:
+    def feed(self, records: list[Fetched], end: int) -> None:
         """Take them soon."""
         super().feed(records, end)
         self.is_full = True
