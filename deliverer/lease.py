@@ -1,9 +1,10 @@
 """Decide whether a partition may still start attempts (PROTOCOL C6), pure.
 
 A process that lost its network keeps its state and believes itself the owner. So every start needs
-a fresh proof that the brokers still see it as one: the takeover, or the begin of a tick that was
-committed (none is empty: each writes `$window`). It is asked once more right before a request is
-written, which a frozen process may do long after the start. Times are monotonic seconds.
+a fresh proof that nobody claimed it since: the takeover, or the begin of a tick that was committed
+(with or without the group's offset; each writes `$window`, so none goes unasked). It is asked once
+more right before a request is written, which a frozen process may do long after the start. Times
+are monotonic seconds.
 """
 
 LEASE_S = 10.0

@@ -23,6 +23,7 @@ class Life:
     endpoints: PartitionEndpoints
     lease: Lease
     commits: Commits
+    doors: Doors
 
     def describe(self, now_s: float) -> dict[str, object]:
         """Return what `/debug` shows of it."""
@@ -45,8 +46,6 @@ class Life:
 
         self.machine.next_start(now_ms, admits=refuse)
         return is_wanted
-
-    doors: Doors
 
 
 async def take_over(

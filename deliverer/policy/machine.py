@@ -137,7 +137,7 @@ class Machine:
 
     @property
     def low_mark(self) -> int:
-        """The committed low mark of `deliveries` (w): what the group offset is."""
+        """The committed low mark of `deliveries` (w), which the group is told now and then."""
         return self._state.window.low
 
     def tier_position(self, tier: int) -> int:

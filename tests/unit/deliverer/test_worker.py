@@ -54,7 +54,7 @@ async def test_a_takeover_stands_where_the_last_tick_ended(started: Started) -> 
 
 
 async def test_a_delivered_record_is_committed_with_its_attempt(started: Started) -> None:
-    """One tick carries the attempts record, `$window` and the group offset."""
+    """One tick carries the attempts record and `$window`; the first one tells the group, too."""
     bench = await started()
 
     await bench.feed(delivery_record(0), end=2)
