@@ -42,7 +42,10 @@ class ExpressProtocol(ProblemProtocol):
         return not self._is_serving and super().is_at_rest
 
     def data_received(self, data: bytes) -> None:
-        """Serve what came if it is one plain event and nothing is under way; else pass it on."""
+        """Serve what came if it is one plain event and nothing is under way; else pass it on.
+
+        aiohttp calls it with nothing, to parse what it kept.
+        """
         if self._is_serving:
             self._follow(data)
             waiter, self._waiter = self._waiter, None  # the task sleeps on
@@ -52,13 +55,8 @@ class ExpressProtocol(ProblemProtocol):
         elif self._pieces is not None:
             self._follow(data)
             super().data_received(data)
-        elif not self._serve(data):
+        elif not (data and self._serve(data)):
             super().data_received(data)
-
-    def resume_reading(self, resume_parser: bool = True) -> None:
-        """Read on, if it was paused: aiohttp asks after each piece of each body, paused or not."""
-        if self._reading_paused:
-            super().resume_reading(resume_parser)
 
     def _process_keepalive(self) -> None:
         if self._is_serving:  # `_answer` sets the timer again

@@ -208,6 +208,8 @@ WHOLE = (
     cuts=st.lists(st.integers(0, 1_000), max_size=4),
     is_cut_between=st.booleans(),
 )
+@example(requests=[WHOLE[0], WHOLE[4], WHOLE[4], WHOLE[2]], cuts=[212, 285], is_cut_between=False)
+@example(requests=[WHOLE[2], WHOLE[3], WHOLE[2]], cuts=[181, 372], is_cut_between=False)
 @settings(
     max_examples=60,
     deadline=None,

@@ -55,6 +55,11 @@ async def served(streams: Streams) -> None:
     """Let one request be answered and keep the connection."""
     reader, writer = streams
     writer.write(GET)
+    await answered(reader)
+
+
+async def answered(reader: asyncio.StreamReader) -> None:
+    """Read one answer."""
     head = await reader.readuntil(b"\r\n\r\n")
     (length,) = [line for line in head.split(b"\r\n") if line.lower().startswith(b"content-length")]
     await reader.readexactly(int(length.split(b":")[1]))
@@ -114,6 +119,27 @@ def test_an_idle_connection_makes_room_for_a_new_one(run: Callable[[Trial], None
             assert await idle[0].read() == b""
             assert api.server.connections == 2
             for _, writer in (busy, idle, new):
+                writer.close()
+
+    run(trial)
+
+
+def test_requests_in_pieces_behind_one_another_do_not_stand_still(
+    run: Callable[[Trial], None],
+) -> None:
+    """However many bodies came in two reads; aiohttp by itself stops at the third."""
+
+    async def trial() -> None:
+        for is_express in (True, False):
+            async with GatewayApi(is_express=is_express) as api:
+                reader, writer = await connect(api)
+                for _ in range(3):
+                    await begun(api, (reader, writer))
+                    writer.write(b'"' + b" " * 98)
+                    await answered(reader)
+                writer.write(GET + GET + GET)
+                for _ in range(3):
+                    await answered(reader)
                 writer.close()
 
     run(trial)
