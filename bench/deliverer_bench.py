@@ -13,8 +13,8 @@ from chassis.clock import SystemClock
 
 ROUNDS = 5
 BUDGET_S = 35.0
-DELIVERIES = 4_000
-BARE_REQUESTS = 2_000
+DELIVERIES = 8_000
+BARE_REQUESTS = 4_000
 LANES = 64
 SETTLE_S = 0.3
 

@@ -16,9 +16,10 @@ from chassis.kafka import Record
 
 ROUNDS = 5
 BUDGET_S = 30.0
-DELIVERIES = 10_000
+DELIVERIES = 40_000
 SETTLE_S = 0.2
 POLL_S = 0.03
+COMMITTED_S = 120.0
 
 
 async def measure(
@@ -76,7 +77,7 @@ async def _until_committed(
     topic, group = stand.topic("events"), f"{stand.prefix}-fanout"
     touched = {record.partition for record in records}
     ends = await _ends(stand, topic, touched)
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(COMMITTED_S):
         while True:
             found = await admin.list_consumer_group_offsets(group)
             committed = {place.partition: at.offset for place, at in found.items()}
