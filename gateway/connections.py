@@ -176,8 +176,10 @@ class ProblemProtocol(RequestHandler):
 
     @property
     def is_at_rest(self) -> bool:
-        """Tell whether all that came whole was answered: aiohttp's task sleeps."""
-        return self._waiter is not None and not self._waiter.done()
+        """Tell whether all that came whole was answered: aiohttp's task sleeps, or never woke."""
+        if self._waiter is None:
+            return not self._request_count
+        return not self._waiter.done()
 
     @property
     def is_idle(self) -> bool:

@@ -1,6 +1,7 @@
 """How many connections there may be, and how much one may hold; on both event loops."""
 
 import asyncio
+import socket
 from collections.abc import Callable, Coroutine
 from contextlib import suppress
 
@@ -18,6 +19,7 @@ from gateway.connections import (
 )
 from gateway.server import HttpServer
 from tests.fakes.gateway_api import HOST, ROOT_KEY, GatewayApi
+from tests.fakes.raw_http import EVENT
 
 MIB = 1_048_576
 GET = b"GET /openapi.json HTTP/1.1\r\nHost: x\r\n\r\n"
@@ -141,6 +143,24 @@ def test_requests_in_pieces_behind_one_another_do_not_stand_still(
                 for _ in range(3):
                     await answered(reader)
                 writer.close()
+
+    run(trial)
+
+
+def test_who_just_came_is_at_rest(run: Callable[[Trial], None]) -> None:
+    """Its first event goes the short way, also when it comes before aiohttp's task began."""
+
+    async def trial() -> None:
+        async with GatewayApi() as api:
+            clients = [socket.create_connection((HOST, api.server.port)) for _ in range(20)]
+            for client in clients:  # all of it is there when the server looks for the first time
+                client.sendall(POST % len(EVENT) + EVENT)
+            for client in clients:
+                reader, writer = await asyncio.open_connection(sock=client)
+                await answered(reader)
+                writer.close()
+
+            assert api.publisher.submitted == len(clients)
 
     run(trial)
 
