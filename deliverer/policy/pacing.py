@@ -1,18 +1,14 @@
 """Say when a tick is due and whether it tells the group how far it is, pure.
 
->>> pause_s(has_news=True, outputs=FEW_OUTPUTS, is_awaited=False, is_told=True)
-0.1
+>>> pause_s(has_news=True, outputs=OUTPUTS_MAX, is_awaited=False, is_told=True)
+0.005
 >>> tells_group(has_news=True, moved=TOLD_RECORDS_MAX, silence_s=0.3)
 True
 """
 
-SPACING_S = 0.1
+SPACING_S = 0.4
 """A tick costs milliseconds of CPU, here and three times as many at the brokers, whatever it holds.
 Successes wait for none, but those since the last one are repeated after a crash."""
-FEW_SPACING_S = 0.4
-FEW_OUTPUTS = 128
-"""As long as so few wait, a tick may take longer: it costs each partition the same, however little
-it holds, and a crash repeats no more for it than a full tick."""
 AWAITED_SPACING_S = 0.005
 OUTPUTS_MAX = 256
 """So many records end the wait early: what a crash repeats is bounded in number, not only in time.
@@ -26,13 +22,11 @@ IDLE_S = 3600.0
 
 
 def pause_s(*, has_news: bool, outputs: int, is_awaited: bool, is_told: bool) -> float:
-    """Return how long after the last tick the next one begins: the more waits, the sooner."""
+    """Return how long after the last tick the next one begins."""
     if is_awaited or outputs >= OUTPUTS_MAX:
         return AWAITED_SPACING_S
-    if outputs >= FEW_OUTPUTS:
-        return SPACING_S
     if has_news:
-        return FEW_SPACING_S
+        return SPACING_S
     return IDLE_S if is_told else TOLD_SPACING_S
 
 

@@ -22,7 +22,7 @@ from deliverer.hosts import HostSlots
 from deliverer.metrics import DelivererMetrics
 from deliverer.parts import Parts
 from deliverer.policy.items import Attempt, AttemptReport, Extent, Limits
-from deliverer.policy.pacing import FEW_SPACING_S
+from deliverer.policy.pacing import SPACING_S
 from deliverer.recollections import Recollections
 from deliverer.records import TopicNames
 from deliverer.sender.port import Cut
@@ -471,7 +471,7 @@ class Bench:
         self.worker.feed(list(records), last if end is None else end)  # type: ignore[arg-type]
         await self.turn()
 
-    async def turn(self, seconds: float = 1.5 * FEW_SPACING_S) -> None:
+    async def turn(self, seconds: float = 1.5 * SPACING_S) -> None:
         """Let time pass, the worker step, and everything that follows from it happen."""
         self.clock.advance(seconds)
         self.worker._poke()

@@ -286,5 +286,5 @@ FANOUT = Component(resources=_resources("250m", "256Mi", "768Mi"))
 # The deliverer tells its group once a second: so a pod that keeps up shows that much lag as well.
 DELIVERER = Component(
     resources=_resources("500m", "384Mi", "768Mi"),
-    autoscaling=Autoscaling(keda=Keda(lag_threshold=5000)),
+    autoscaling=Autoscaling(keda=Keda(lag_threshold=6000)),
 )

@@ -9,8 +9,8 @@ from deliverer.commits import Commits
 from deliverer.policy.items import Disable
 from deliverer.policy.pacing import (
     AWAITED_SPACING_S,
-    FEW_SPACING_S,
     IDLE_S,
+    SPACING_S,
     TOLD_RECORDS_MAX,
     TOLD_SPACING_S,
 )
@@ -41,7 +41,7 @@ async def test_ticks_are_spaced_while_there_is_output_and_rare_without(bench: Be
 
     bench.worker._life.machine.skip_head(0)  # type: ignore[union-attr]
     assert commits.has_output
-    assert commits.due_in(began_at) == pytest.approx(FEW_SPACING_S)
+    assert commits.due_in(began_at) == pytest.approx(SPACING_S)
     assert commits.due_in(began_at + 1) < 0
 
 
@@ -60,7 +60,7 @@ async def test_the_group_is_told_once_a_second(bench: Bench) -> None:
     await bench.feed(*(delivery_record(offset) for offset in range(4)))
     for offset in range(4):
         bench.attempts.finish(offset)
-        await bench.turn(FEW_SPACING_S)
+        await bench.turn(SPACING_S)
 
     windows = [window.w for window in bench.log.windows]
     told = [offsets.get((NAMES.deliveries, 0)) for offsets in bench.log.offsets]
@@ -76,7 +76,7 @@ async def test_the_group_is_told_the_last_word_when_nothing_follows(bench: Bench
     await bench.feed(*(delivery_record(offset) for offset in range(2)))
     for offset in range(2):
         bench.attempts.finish(offset)
-        await bench.turn(FEW_SPACING_S)
+        await bench.turn(SPACING_S)
     assert bench.log.offsets[-1] == {}
 
     assert commits.due_in(commits._began_at) == pytest.approx(TOLD_SPACING_S)
@@ -90,7 +90,7 @@ async def test_the_group_is_told_sooner_when_the_mark_moved_far(bench: Bench) ->
     """What tools call lag would else be up to a second of all deliveries."""
     await bench.feed(delivery_record(0), end=1)
     bench.attempts.finish(0)
-    await bench.turn(FEW_SPACING_S)
+    await bench.turn(SPACING_S)
 
     await bench.feed(delivery_record(1), end=1 + TOLD_RECORDS_MAX)
     bench.attempts.finish(1)
@@ -107,7 +107,7 @@ async def test_after_a_doubt_the_group_is_told_again(bench: Bench, failure: str)
     """It was asked by a commit of the position before the tick, which set its offset back."""
     await bench.feed(delivery_record(0))
     bench.attempts.finish(0)
-    await bench.turn(FEW_SPACING_S)
+    await bench.turn(SPACING_S)
     bench.log.failures = [failure]
     await bench.feed(delivery_record(1))
     bench.attempts.finish(1)

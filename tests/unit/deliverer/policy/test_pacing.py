@@ -4,8 +4,6 @@ import pytest
 
 from deliverer.policy.pacing import (
     AWAITED_SPACING_S,
-    FEW_OUTPUTS,
-    FEW_SPACING_S,
     IDLE_S,
     OUTPUTS_MAX,
     SPACING_S,
@@ -21,16 +19,14 @@ from deliverer.policy.pacing import (
     [
         (False, 0, False, True, IDLE_S),
         (False, 0, False, False, TOLD_SPACING_S),
-        (True, 0, False, True, FEW_SPACING_S),
-        (True, FEW_OUTPUTS - 1, False, False, FEW_SPACING_S),
-        (True, FEW_OUTPUTS, False, False, SPACING_S),
+        (True, 0, False, False, SPACING_S),
         (True, OUTPUTS_MAX - 1, False, True, SPACING_S),
         (True, OUTPUTS_MAX, False, True, AWAITED_SPACING_S),
         (True, 1, True, True, AWAITED_SPACING_S),
         (False, 0, True, True, AWAITED_SPACING_S),
     ],
 )
-def test_the_more_waits_the_sooner_a_tick_comes(
+def test_a_tick_comes_in_time_or_when_much_waits(
     has_news: bool, outputs: int, is_awaited: bool, is_told: bool, expected: float
 ) -> None:
     """One tick an hour in silence; what a crash repeats is bounded in number, whatever the rate."""
