@@ -8,7 +8,7 @@ from chassis.clock import Clock, SystemClock
 from hooklane import surroundings
 from hooklane.exits import FAILURE, INVALID, OK, CommandFailed
 from hooklane.output import Paint, has_color, report
-from hooklane.receiver import Receiver, describe
+from hooklane.receiver import Arrival, Receiver, describe
 from hooklane.signature import secret_bytes
 
 
@@ -26,11 +26,14 @@ async def _serve(host: str, port: int, key: bytes | None, clock: Clock) -> int:
     stop = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    receiver = Receiver(
-        key=key,
-        now_s=lambda: clock.now_ms() / 1000,
-        on_arrival=lambda arrival: print(describe(arrival, paint), flush=True),
-    )
+
+    def show(arrival: Arrival) -> None:
+        try:
+            print(describe(arrival, paint), flush=True)
+        except BrokenPipeError:  # nobody looks on any more; the delivery is answered all the same
+            stop.set()
+
+    receiver = Receiver(key=key, now_s=lambda: clock.now_ms() / 1000, on_arrival=show)
     try:
         chosen = await receiver.start(host, port)
     except OSError as error:
@@ -39,4 +42,5 @@ async def _serve(host: str, port: int, key: bytes | None, clock: Clock) -> int:
     report(f"receiver on http://{host}:{chosen}/")
     await stop.wait()
     await receiver.stop()
+    sys.stdout.flush()  # one whose reader has gone ends as with any command, not at the very exit
     return OK

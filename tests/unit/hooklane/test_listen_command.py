@@ -1,7 +1,6 @@
 """`hooklane listen` against a fake gateway; the test delivers as the deliverer would."""
 
 import asyncio
-import io
 import json
 import os
 import signal
@@ -21,6 +20,7 @@ from hooklane.listening import MARK, Wish
 from hooklane.surroundings import process_space
 from tests.fakes.clock import ManualClock
 from tests.fakes.management_api import ManagementApi
+from tests.fakes.unread import Unread
 
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 SUBSCRIPTIONS = "/v1/subscribers/acme/subscriptions"
@@ -105,14 +105,6 @@ async def test_enough_is_enough(api: ManagementApi, capsys: pytest.CaptureFixtur
     assert [(row["verified"], row["answered"]) for row in rows] == [
         (True, 204), (False, 401), (True, 204),
     ]  # fmt: skip
-
-
-class Unread(io.StringIO):
-    """A pipe whose reader has gone."""
-
-    def flush(self) -> None:
-        """Fail as the operating system lets it."""
-        raise BrokenPipeError
 
 
 async def test_a_reader_who_leaves_ends_it_and_costs_no_answer(api: ManagementApi) -> None:
