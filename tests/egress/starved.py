@@ -63,7 +63,6 @@ async def descriptors(port: int) -> list[str]:
         *(sent(sender, _request("127.0.0.1", port)) for _ in range(AT_ONCE))
     )
     named = await sent(sender, _request("name.example.com", port))
-    await asyncio.sleep(0.2)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     later = await sent(sender, _request("127.0.0.1", port))
     await sender.close()

@@ -98,7 +98,8 @@ async def test_a_frozen_broker_cannot_hold_a_client(
     await member.getmany(timeout_ms=100)
     node.pause()
     sending = asyncio.create_task(kafka.produce(producer, [Record(topic, 0, None, b"2")]))
-    await asyncio.sleep(0.1)
+    for _ in range(20):  # turns of the loop: the record is on its way then
+        await asyncio.sleep(0)
     loop = asyncio.get_running_loop()
     began = loop.time()
 
