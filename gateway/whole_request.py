@@ -51,11 +51,11 @@ def whole_request(data: bytes) -> WholeRequest | None:
 class Boundaries:
     """Follows a stream of requests that come in any pieces: where does one end?"""
 
-    __slots__ = ("_is_lost", "_open", "_parser")
+    __slots__ = ("__weakref__", "_is_lost", "_open", "_parser")
 
     def __init__(self) -> None:
-        self._parser = httptools.HttpRequestParser(self)
-        self._open = 0
+        self._open = _Open()  # not `self`: with its parser that would be a cycle
+        self._parser = httptools.HttpRequestParser(self._open)
         self._is_lost = False
 
     def feed(self, data: bytes) -> bool:
@@ -65,15 +65,22 @@ class Boundaries:
                 self._parser.feed_data(data)
             except (httptools.HttpParserError, httptools.HttpParserUpgrade):
                 self._is_lost = True
-        return not (self._is_lost or self._open)
+        return not (self._is_lost or self._open.count)
+
+
+class _Open:
+    """How many requests began and did not end."""
+
+    __slots__ = ("count",)
+
+    def __init__(self) -> None:
+        self.count = 0
 
     def on_message_begin(self) -> None:
-        """Note the first byte of a request."""
-        self._open += 1
+        self.count += 1
 
     def on_message_complete(self) -> None:
-        """Note the last one."""
-        self._open -= 1
+        self.count -= 1
 
 
 class _Found:

@@ -7,6 +7,7 @@ import secrets
 import signal
 import sys
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from typing import Any
 import aiohttp
 
 from chassis import kafka, topics
+from chassis.kafka import KafkaUnavailable
 from chassis.settings import KafkaSettings
 from hooklane.kafka_properties import free_ports
 from schemas.topics import plan
@@ -132,7 +134,9 @@ class Stack:
         await kafka.start(client)
 
         async def are_there() -> bool:
-            return not await topics.inspect(client, wanted)
+            with suppress(KafkaUnavailable):  # one of several brokers has not heard of a new topic
+                return not await topics.inspect(client, wanted)
+            return False
 
         try:
             await topics.create_missing(client, wanted)

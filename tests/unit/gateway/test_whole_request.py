@@ -1,5 +1,7 @@
 """One request that came at once, and what is not one."""
 
+import weakref
+
 import pytest
 
 from gateway.whole_request import FIELDS_MAX, HEAD_BYTES_MAX, Boundaries, whole_request
@@ -79,3 +81,15 @@ def test_what_is_malformed_has_no_boundary_any_more() -> None:
 
     assert not followed.feed(b"NONSENSE\r\n\r\n")
     assert not followed.feed(RAW)
+
+
+def test_nothing_waits_for_the_collector() -> None:
+    """It comes rarely, and each request in pieces needs one of these."""
+    followed = Boundaries()
+    followed.feed(RAW[:9])
+    kept = weakref.ref(followed)
+    whole_request(RAW)
+
+    del followed
+
+    assert kept() is None
