@@ -17,6 +17,7 @@ import aiohttp
 from chassis import kafka, topics
 from chassis.kafka import KafkaUnavailable
 from chassis.settings import KafkaSettings
+from hooklane.guard import Guard
 from hooklane.kafka_properties import free_ports
 from schemas.topics import plan
 
@@ -98,6 +99,7 @@ class Stack:
     root_key: str = field(default_factory=lambda: secrets.token_urlsafe(32))
     gateway_port: int = field(default_factory=free_port)
     running: list[Service] = field(default_factory=list)
+    guard: Guard = field(default_factory=Guard)
     vault_key: str = field(
         default_factory=lambda: "k1:" + base64.b64encode(secrets.token_bytes(32)).decode()
     )
@@ -177,6 +179,7 @@ class Stack:
                 stdout=sink,
                 stderr=asyncio.subprocess.STDOUT,
             )
+        self.guard.watch(process.pid)  # a run that is interrupted leaves nothing behind
         service = Service(name, process, port, log)
         self.running.append(service)
         return service
@@ -236,3 +239,6 @@ class Stack:
             except TimeoutError:
                 service.signal(signal.SIGKILL)
                 await service.process.wait()
+        for service in self.running:
+            self.guard.forget(service.process.pid)
+        self.guard.close()
