@@ -1,7 +1,7 @@
 """One request that a single read of a connection brought whole. Pure.
 
-A client that has little to say sends head and body at once. Such a request needs no stream, no
-message objects and no parser that remembers: what was read either is one request from its first
+Many clients send a small body together with its head. Such a request needs no stream, no message
+objects and no parser that remembers: what was read either is one request from its first
 byte to its last, or it is left to aiohttp. So whatever aiohttp refuses for its form must not be
 taken here; tests/property/test_express.py holds the two against each other.
 """
@@ -11,7 +11,7 @@ from typing import Final
 import httptools
 import msgspec
 
-HEAD_BYTES_MAX: Final = 4 * 1024
+SMALL_HEAD_BYTES_MAX: Final = 4 * 1024
 FIELDS_MAX: Final = 64
 _HOST: Final = b"host"
 _CONNECTION: Final = b"connection"
@@ -40,7 +40,7 @@ def whole_request(data: bytes) -> WholeRequest | None:
         return None
     fields = found.fields
     is_one = found.begun == 1 and found.is_whole and len(fields) == found.lines
-    is_small = len(data) - len(found.body) <= HEAD_BYTES_MAX and found.lines <= FIELDS_MAX
+    is_small = len(data) - len(found.body) <= SMALL_HEAD_BYTES_MAX and found.lines <= FIELDS_MAX
     if not (is_one and is_small and _HOST in fields and parser.get_http_version() == "1.1"):
         return None
     if fields.get(_CONNECTION, _KEEP_ALIVE).lower() != _KEEP_ALIVE:

@@ -3,11 +3,14 @@
 Subclass, give the fixture, and pytest runs the suite.
 """
 
+import asyncio
+from collections.abc import Sequence
+
 import pytest
 
 from chassis.kafka import Record
 from gateway.problems import Code, Problem, RefusedError
-from gateway.publish import Published, Publisher
+from gateway.publish import Outcome, Published, Publisher
 from gateway.registry import Registry, Removal, Shelf
 from gateway.subscriptions import Change
 from schemas.event_types import EventTypeRecord
@@ -56,6 +59,18 @@ class PublisherContract:
         assert isinstance(other, Published)
         assert [one.partition for one in (first, second, third, other)] == [1, 1, 1, 0]
         assert first.offset < second.offset < third.offset
+
+    async def test_who_does_not_wait_is_told_later(self, publisher: Publisher, topic: str) -> None:
+        """Once, and never inside of the call: the caller has yet to note that it submitted."""
+        told: asyncio.Queue[Sequence[Outcome]] = asyncio.Queue()
+
+        publisher.submit([Record(topic, 0, b"acme", b"1", [])], told.put_nowait)
+
+        assert told.empty()
+        async with asyncio.timeout(30):
+            (outcome,) = await told.get()
+        assert isinstance(outcome, Published)
+        assert told.empty()
 
     async def test_nothing_is_published_at_once(self, publisher: Publisher) -> None:
         """A batch of bad items only has no record."""

@@ -14,6 +14,10 @@ from schemas.event_types import event_type_key
 from tests.fakes.gateway_api import ROOT_KEY, GatewayApi
 from tests.fakes.raw_http import Client
 
+SERVED = settings(
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
 TURNS = 8
 """Of the event loop, after which what was sent has been read."""
 _DATE = re.compile(rb"Date: [^\r]*")
@@ -174,11 +178,7 @@ def request_of(
     path="/v1/events",
     method="POST",
 )
-@settings(
-    max_examples=80,
-    deadline=None,
-    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
-)
+@settings(SERVED, max_examples=80)
 def test_both_ways_answer_and_write_alike(
     ways: tuple[asyncio.Runner, Ways],
     document: object,
@@ -210,11 +210,7 @@ WHOLE = (
 )
 @example(requests=[WHOLE[0], WHOLE[4], WHOLE[4], WHOLE[2]], cuts=[212, 285], is_cut_between=False)
 @example(requests=[WHOLE[2], WHOLE[3], WHOLE[2]], cuts=[181, 372], is_cut_between=False)
-@settings(
-    max_examples=60,
-    deadline=None,
-    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
-)
+@settings(SERVED, max_examples=60)
 def test_a_connection_may_be_cut_anywhere(
     ways: tuple[asyncio.Runner, Ways],
     requests: list[bytes],

@@ -4,7 +4,7 @@ import weakref
 
 import pytest
 
-from gateway.whole_request import FIELDS_MAX, HEAD_BYTES_MAX, Boundaries, whole_request
+from gateway.whole_request import FIELDS_MAX, SMALL_HEAD_BYTES_MAX, Boundaries, whole_request
 from tests.fakes.gateway_api import ROOT_KEY
 from tests.fakes.raw_http import EVENT, event_request
 
@@ -51,7 +51,7 @@ def test_a_connection_that_is_kept_may_say_so(value: str) -> None:
         with_field("Folded: a\r\n b"),
         with_field("Null: \0"),
         with_field("Bad name: x"),
-        with_field("Long: " + "x" * HEAD_BYTES_MAX),
+        with_field("Long: " + "x" * SMALL_HEAD_BYTES_MAX),
         with_field("Transfer-Encoding: chunked"),
         event_request(fields=[f"X-{n}: 1" for n in range(FIELDS_MAX)]),
     ],
