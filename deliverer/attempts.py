@@ -1,6 +1,7 @@
 """Make one attempt: look up the endpoint, build the request, send it, report how it ended.
 
 All of it by callbacks: what a task and its futures cost per attempt is more than the policy does.
+To build a request and to send it are two calls, so that many can be built before any is written.
 """
 
 import asyncio
@@ -18,7 +19,7 @@ from deliverer.policy.items import Attempt, AttemptReport
 from deliverer.records import masked, received
 from deliverer.report import cut_off, heeding_abort, report_of
 from deliverer.request import RequestRefused, build_request
-from deliverer.sender.port import AttemptResult, Cut, PreparedRequest, Sender
+from deliverer.sender.port import AttemptResult, Cut, MaySend, PreparedRequest, Sender
 from deliverer.tracing import AttemptSpans, AttemptTraces, TraceHeaders, headers_to_pass
 from schemas.outcome import Outcome
 
@@ -48,32 +49,44 @@ class Attempter:
         self._metrics = metrics
         self._log = log
 
-    def begin(self, attempt: Attempt, endpoints: PartitionEndpoints, done: Done) -> Cut:
-        """Make an attempt with the URL, headers and secrets of this moment.
+    def prepare(self, attempt: Attempt, endpoints: PartitionEndpoints, done: Done) -> "Making":
+        """Build the request of an attempt, with the URL, headers and secrets of this moment.
 
-        `done` is called once, never before this returned; or never, when the function that is
-        returned cuts the attempt off first.
+        `send` of what is returned begins it. `done` is called once, never before `send` returned;
+        or never, when `cut` comes first.
         """
         spans = None if self._traces is None else self._traces.begin(attempt)
-        making = Making(self, attempt, done, spans, started_at=self._clock.now_ms())
+        making = Making(
+            self,
+            attempt,
+            done,
+            spans=spans,
+            may_send=endpoints.may_send,
+            started_at=self._clock.now_ms(),
+        )
         try:
-            self._begin(making, endpoints)
+            endpoint = endpoints.endpoint(attempt.delivery.subscription)
+            if isinstance(endpoint, Endpoint):
+                making.secrets = endpoint.secrets
+                making.request = self._request(making, endpoint)
+            else:
+                making.request = endpoint
         except BaseException:
             making.cut()
             raise
-        return making.cut
+        return making
 
-    def _begin(self, making: "Making", endpoints: PartitionEndpoints) -> None:
-        endpoint = endpoints.endpoint(making.attempt.delivery.subscription)
-        if not isinstance(endpoint, Endpoint):
-            asyncio.get_running_loop().call_soon(making.give_up, endpoint)
-            return
-        making.secrets = endpoint.secrets
-        request = self._request(making, endpoint)
+    def send(self, making: "Making") -> Cut | None:
+        """Send what was built; what cannot be sent ends soon."""
+        request = making.request
+        if isinstance(request, PreparedRequest):
+            return self._sender.begin(request, making.ended, may_send=making.may_send)
+        soon = asyncio.get_running_loop().call_soon
         if isinstance(request, RequestRefused):
-            asyncio.get_running_loop().call_soon(making.ended, _refused(request))
-            return
-        making.sending = self._sender.begin(request, making.ended, may_send=endpoints.may_send)
+            soon(making.ended, _refused(request))
+        elif request is not None:
+            soon(making.give_up, request)
+        return None
 
     def tell_unmade(self, attempt: Attempt, report: AttemptReport) -> None:
         """Write the line of an attempt that was cut off or never got as far as a request."""
@@ -147,13 +160,15 @@ class Attempter:
 
 
 class Making:
-    """One attempt that runs, until `ended`, `give_up` or `cut`."""
+    """One attempt: built, sent, and then it runs until `ended`, `give_up` or `cut`."""
 
     __slots__ = (
         "_attempter",
         "_done",
         "_is_over",
         "attempt",
+        "may_send",
+        "request",
         "secrets",
         "sending",
         "spans",
@@ -165,8 +180,9 @@ class Making:
         attempter: Attempter,
         attempt: Attempt,
         done: Done,
-        spans: AttemptSpans | None,
         *,
+        spans: AttemptSpans | None,
+        may_send: MaySend,
         started_at: int,
     ) -> None:
         self._attempter = attempter
@@ -174,9 +190,21 @@ class Making:
         self._is_over = False
         self.attempt = attempt
         self.spans = spans
+        self.may_send = may_send
         self.started_at = started_at
         self.secrets: tuple[str, ...] = ()
+        self.request: PreparedRequest | RequestRefused | Absent | VaultClosed | None = None
         self.sending: Cut | None = None
+
+    def send(self) -> None:
+        """Begin it, unless it was cut off; an exception ends it."""
+        if self._is_over:
+            return
+        try:
+            self.sending = self._attempter.send(self)
+        except BaseException:
+            self.cut()
+            raise
 
     def ended(self, result: AttemptResult) -> None:
         """Report the end that the sender tells."""

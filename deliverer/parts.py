@@ -16,7 +16,7 @@ from deliverer.metrics import DelivererMetrics
 from deliverer.policy.items import Attempt, AttemptReport, Limits
 from deliverer.recollections import Recollections
 from deliverer.records import TopicNames
-from deliverer.sender.port import Cut
+from deliverer.running import Prepared
 from deliverer.slots import Slots
 from deliverer.state import CommittedState
 from deliverer.sweep import SweepFeed
@@ -75,8 +75,8 @@ class Reader(MarkReader, Protocol):
 class Attempts(Protocol):
     """Whatever makes one attempt."""
 
-    def begin(self, attempt: Attempt, endpoints: PartitionEndpoints, done: Done) -> Cut:
-        """Make an attempt; `done` hears how it ended, unless it is cut off first."""
+    def prepare(self, attempt: Attempt, endpoints: PartitionEndpoints, done: Done) -> Prepared:
+        """Build an attempt, to be sent; `done` hears how it ended, unless it is cut off first."""
 
     def tell_unmade(self, attempt: Attempt, report: AttemptReport) -> None:
         """Write the line of an attempt that was cut off."""

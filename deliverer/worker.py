@@ -23,7 +23,7 @@ from deliverer.policy.items import Attempt, AttemptReport
 from deliverer.policy.view import MachineView
 from deliverer.records import received
 from deliverer.report import cut_off
-from deliverer.running import RunningAttempts
+from deliverer.running import AT_ONCE_MAX, RunningAttempts
 from deliverer.step_timer import StepTimer
 from deliverer.ticking import Lost, Ticker
 from schemas.outcome import Outcome
@@ -57,7 +57,7 @@ class PartitionWorker:
         self._sweep_arrivals = SweepArrivals()
         self._sweep_target: int | None = None
         self._running = RunningAttempts(
-            parts.attempts.begin, finished=self._ended, fail=self._attempt_failed
+            parts.attempts.prepare, finished=self._ended, fail=self._attempt_failed
         )
         self._life: Life | None = None
         self._registry_wait: asyncio.Task[None] | None = None
@@ -254,13 +254,33 @@ class PartitionWorker:
             return life.wants_start(now_ms)
         machine, doors = life.machine, life.doors
         doors.open()
-        admits = doors.admits
-        while (attempt := machine.next_start(now_ms, admits=admits, hosts=doors)) is not None:
-            self._begin_attempt(life, attempt, now_ms=now_ms)
+        while chosen := self._choose(life, now_ms):
+            self._running.start(chosen, life.endpoints, now_ms=now_ms)
         doors.settle(machine.full_hosts)
         if doors.has_refused or machine.has_sated:
             self._parts.slots.wait(self._poke)
         return False
+
+    def _choose(self, life: Life, now_ms: int) -> list[Attempt]:
+        """Let the policy choose some attempts; each holds its slot. Empty = no more may start."""
+        machine, doors = life.machine, life.doors
+        chosen: list[Attempt] = []
+        try:
+            while len(chosen) < AT_ONCE_MAX:
+                attempt = machine.next_start(now_ms, admits=doors.admits, hosts=doors)
+                if attempt is None:
+                    break
+                past = self._parts.recollections.recall(self._partition, attempt)
+                if past is not None:
+                    self._conclude(life, attempt, past, now_ms=now_ms)
+                    continue
+                doors.enter(attempt.host, is_suspect=attempt.is_suspect)
+                chosen.append(attempt)
+        except Exception:
+            for attempt in chosen:
+                doors.go(attempt.host, is_suspect=attempt.is_suspect)
+            raise
+        return chosen
 
     def _tick(self, life: Life, *, is_forced: bool) -> float:
         """Begin a tick if one is due; return in how many seconds the next one may be."""
@@ -273,14 +293,6 @@ class PartitionWorker:
         return STEP_S_MAX
 
     # ---- what happens meanwhile
-
-    def _begin_attempt(self, life: Life, attempt: Attempt, *, now_ms: int) -> None:
-        past = self._parts.recollections.recall(self._partition, attempt)
-        if past is not None:
-            self._conclude(life, attempt, past, now_ms=now_ms)
-            return
-        life.doors.enter(attempt.host, is_suspect=attempt.is_suspect)
-        self._running.start(attempt, life.endpoints, now_ms=now_ms)
 
     def _ended(self, attempt: Attempt, report: AttemptReport | None, started_at: int) -> None:
         """Take the end of an attempt; a report of None is one that was cut off (A6).

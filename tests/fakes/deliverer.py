@@ -2,7 +2,7 @@
 
 import asyncio
 import base64
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import orjson
@@ -25,7 +25,6 @@ from deliverer.policy.items import Attempt, AttemptReport, Extent, Limits
 from deliverer.policy.pacing import SPACING_S
 from deliverer.recollections import Recollections
 from deliverer.records import TopicNames
-from deliverer.sender.port import Cut
 from deliverer.slots import Slots
 from deliverer.state import CommittedState
 from deliverer.sweep import SweepFeed
@@ -342,6 +341,22 @@ def registry_entry(subscription: str, **fields: object) -> tuple[bytes, Registry
     return key, decode_entry(key, orjson.dumps(document))
 
 
+class FakePrepared:
+    """An attempt that was built; `send` and `cut` are what its maker does then."""
+
+    def __init__(self, send: Callable[[], None], cut: Callable[[], None]) -> None:
+        self._send = send
+        self._cut = cut
+
+    def send(self) -> None:
+        """Begin it."""
+        self._send()
+
+    def cut(self) -> None:
+        """Cut it off."""
+        self._cut()
+
+
 class FakeAttempts:
     """Attempts that end when the test says so."""
 
@@ -351,11 +366,9 @@ class FakeAttempts:
         self.told: list[tuple[int, Outcome]] = []
         self._open: dict[int, tuple[Attempt, Done]] = {}
 
-    def begin(self, attempt: Attempt, endpoints: PartitionEndpoints, done: Done) -> Cut:
-        """Start an attempt that waits for `finish`."""
-        self.started.append(attempt)
-        self._open[attempt.delivery.sequence] = (attempt, done)
-        return lambda: self._cut(attempt)
+    def prepare(self, attempt: Attempt, endpoints: PartitionEndpoints, done: Done) -> FakePrepared:
+        """Build an attempt that waits for `finish` once it is sent."""
+        return FakePrepared(lambda: self._begin(attempt, done), lambda: self._cut(attempt))
 
     def tell_unmade(self, attempt: Attempt, report: AttemptReport) -> None:
         """Keep what the log would say."""
@@ -381,6 +394,10 @@ class FakeAttempts:
     def crash(self, sequence: int) -> None:
         """End an attempt by a defect of ours."""
         self._end(sequence, RuntimeError("a defect"))
+
+    def _begin(self, attempt: Attempt, done: Done) -> None:
+        self.started.append(attempt)
+        self._open[attempt.delivery.sequence] = (attempt, done)
 
     def _end(self, sequence: int, report: AttemptReport | Exception) -> None:
         attempt, done = self._open.pop(sequence)
@@ -494,8 +511,9 @@ async def made(
         assert not isinstance(found, Exception)
         report.set_result(found)
 
-    cut = attempter.begin(attempt, endpoints, done)
+    making = attempter.prepare(attempt, endpoints, done)
+    making.send()
     try:
         return await report
     finally:
-        cut()
+        making.cut()

@@ -6,11 +6,11 @@ import pytest
 from prometheus_client import CollectorRegistry
 from standardwebhooks import Webhook
 
-from deliverer.attempts import Attempter
+from deliverer.attempts import Attempter, Making
 from deliverer.metrics import DelivererMetrics
 from deliverer.policy.items import Attempt, AttemptReport, Delivery
 from deliverer.records import read_delivery
-from deliverer.sender.port import AttemptResult, Cut
+from deliverer.sender.port import AttemptResult
 from schemas.outcome import Outcome
 from tests.fakes.clock import ManualClock
 from tests.fakes.deliverer import SECRET, FakeRegistry, delivery_record, made, silent_log
@@ -41,12 +41,12 @@ class Rig:
         assert isinstance(delivery, Delivery)
         return await made(self.attempter, Attempt(delivery, number), self.registry.view)
 
-    def begin(self, ends: list[object]) -> Cut:
-        """Begin an attempt; `ends` gets its report or its fault."""
+    def prepare(self, ends: list[object]) -> Making:
+        """Build an attempt; `ends` gets its report or its fault."""
         delivery = read_delivery(delivery_record(5))
         assert isinstance(delivery, Delivery)
         attempt = Attempt(delivery, 1)
-        return self.attempter.begin(
+        return self.attempter.prepare(
             attempt, self.registry.view, lambda _, report: ends.append(report)
         )
 
@@ -207,14 +207,31 @@ async def test_an_attempt_that_is_cut_off_cuts_the_request_off() -> None:
     rig.sender.hangs.add(HOST)
     ends: list[object] = []
 
-    cut = rig.begin(ends)
+    making = rig.prepare(ends)
+    making.send()
     await asyncio.sleep(0)
     assert len(rig.sender.requests) == 1
-    cut()
+    making.cut()
     for _ in range(3):
         await asyncio.sleep(0)
 
     assert asyncio.all_tasks() == {asyncio.current_task()}
+    assert ends == []
+
+
+async def test_what_was_cut_off_before_it_was_sent_is_not_sent() -> None:
+    """Many are built before the first is sent; whatever happens in between counts."""
+    rig = Rig()
+    ends: list[object] = []
+
+    making = rig.prepare(ends)
+    assert rig.sender.requests == []
+    making.cut()
+    making.send()
+    for _ in range(3):
+        await asyncio.sleep(0)
+
+    assert rig.sender.requests == []
     assert ends == []
 
 
@@ -224,7 +241,7 @@ async def test_a_defect_in_a_report_is_the_end_of_its_attempt() -> None:
     rig = Rig(broken)
     ends: list[object] = []
 
-    rig.begin(ends)
+    rig.prepare(ends).send()
     for _ in range(5):
         await asyncio.sleep(0)
 

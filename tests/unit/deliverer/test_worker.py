@@ -9,7 +9,8 @@ import pytest
 from chassis.kafka import Record
 from deliverer.fate import SharedFate
 from deliverer.lease import LEASE_S
-from deliverer.policy.items import Extent, Limits
+from deliverer.policy.items import Attempt, Extent, Limits
+from deliverer.running import AT_ONCE_MAX
 from deliverer.state import CommittedState
 from schemas.lane_state import TierState, WindowRecord
 from schemas.outcome import Outcome
@@ -468,6 +469,34 @@ async def test_a_defect_while_an_end_is_told_ends_the_partition_alone(started: S
     assert bench.worker.needs_takeover
     assert bench.slots.in_flight == 0
     assert bench.delays.feeds == {}
+
+
+async def test_a_defect_while_attempts_are_chosen_holds_no_slot(started: Started) -> None:
+    """Those chosen before it were not begun: nothing of them would ever end."""
+    bench = await started()
+    bench.registry.put(ordering="none")
+
+    def recall(_: int, attempt: Attempt) -> None:
+        if attempt.delivery.sequence == 1:
+            raise RuntimeError("a defect")
+
+    bench.parts.recollections.recall = recall  # type: ignore[method-assign]
+    await bench.feed(delivery_record(0), delivery_record(1))
+
+    assert bench.worker.is_dead
+    assert bench.attempts.sequences == []
+    assert bench.slots.in_flight == 0
+
+
+async def test_more_than_are_begun_at_once_are_begun_in_one_step(started: Started) -> None:
+    """The batches bound how long the first waits, not how many may run."""
+    many = 2 * AT_ONCE_MAX + 1
+    bench = await started(max_in_flight=10 * many, max_per_host=many)
+    bench.registry.put(ordering="none", max_in_flight=many)
+
+    await bench.feed(*(delivery_record(n) for n in range(many)))
+
+    assert bench.attempts.sequences == list(range(many))
 
 
 async def test_what_lags_is_read_again(started: Started) -> None:
