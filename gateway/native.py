@@ -25,6 +25,8 @@ NATIVE_FIELDS: Final = NativeEvent.__struct_fields__
 
 _DECODER: Final = msgspec.json.Decoder(NativeEvent)
 _BATCH_DECODER: Final = msgspec.json.Decoder(list[NativeEvent])
+# Text that is not UTF-8 is no DecodeError to msgspec.
+_NOT_PLAIN: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 _FRAME_BYTES: Final = len('"":,')
 """What a member takes beside its name and its value; the last comma stands for a brace."""
 _TEXT_FRAME_BYTES: Final = _FRAME_BYTES + len('""')
@@ -42,7 +44,7 @@ def read_plain(raw: bytes) -> NativeEvent | None:
     """
     try:
         event = _DECODER.decode(raw)
-    except (msgspec.DecodeError, RecursionError):
+    except _NOT_PLAIN:
         return None
     return event if _least_bytes(event) == len(raw) else None
 
@@ -51,7 +53,7 @@ def read_plain_batch(raw: bytes) -> list[NativeEvent] | None:
     """Read an array of such documents; None = one of them needs a closer look."""
     try:
         events = _BATCH_DECODER.decode(raw)
-    except (msgspec.DecodeError, RecursionError):
+    except _NOT_PLAIN:
         return None
     size = len("[]") + len(events) - 1 + sum(map(_least_bytes, events))
     return events if size == len(raw) else None

@@ -56,6 +56,11 @@ def test_a_compact_document_is_read_at_a_glance() -> None:
         PLAIN + PLAIN,
         b"[]",
         b"",
+        b'{"subscriber":"acme","type":"\xff"}',
+        b'{"subscriber":"\xff","type":"a"}',
+        b'{"subscriber":"acme","type":"a","id":"\xc0\xaf"}',
+        b'{"subscriber":"acme","type":"a","subject":"\xed\xa0\x80"}',
+        b'{"subscriber":"acme","type":"a","ti\xffme":"x"}',
     ],
 )
 def test_anything_else_needs_a_closer_look(body: bytes) -> None:
@@ -96,20 +101,35 @@ def test_the_data_is_judged_as_in_its_document(data: bytes, *, is_good: bool) ->
 
 _TEXTS = st.text(max_size=4)
 _VALUES = st.one_of(_TEXTS, st.none(), st.integers(), st.just({"type": ["id"]}))
+_NOISE = st.sampled_from([b"", b"\xff", b"\xc0\xaf", b"\xed\xa0\x80", b"\xe2\x82", b"\xc3\xbc"])
 _MEMBERS = st.lists(st.tuples(st.sampled_from([*NATIVE_FIELDS, "x"]), _VALUES), max_size=6)
 
 
-@given(members=_MEMBERS, is_spaced=st.booleans(), is_escaped=st.booleans())
+@given(
+    members=_MEMBERS,
+    is_spaced=st.booleans(),
+    is_escaped=st.booleans(),
+    noise=st.tuples(st.integers(0, 120), _NOISE),
+)
 def test_what_is_read_at_a_glance_is_what_the_closer_look_finds(
-    members: list[tuple[str, object]], *, is_spaced: bool, is_escaped: bool
+    members: list[tuple[str, object]],
+    *,
+    is_spaced: bool,
+    is_escaped: bool,
+    noise: tuple[int, bytes],
 ) -> None:
-    """A document that is taken has no repeated name, and the same fields either way."""
+    """A document that is taken has no repeated name, and the same fields either way.
+
+    Bytes that are no text may stand anywhere in it.
+    """
     colon, comma = (": ", ", ") if is_spaced else (":", ",")
     pairs = [("subscriber", "acme"), ("type", "t"), *members]
     body = comma.join(
         f'"{name}"{colon}{json.dumps(value, ensure_ascii=is_escaped)}' for name, value in pairs
     )
-    raw = ("{" + body + "}").encode(errors="surrogatepass")
+    raw = ("{" + body + "}").encode()
+    at = noise[0] % len(raw)
+    raw = raw[:at] + noise[1] + raw[at:]
 
     event = read_plain(raw)
 

@@ -139,6 +139,50 @@ async def test_what_cannot_be_taken_is_told_as_a_problem(
     assert api.publisher.records == []
 
 
+BAD_UTF8 = (
+    b'{"subscriber":"acme","type":"\xff"}',
+    b'{"subscriber":"a\xffcme","type":"t"}',
+    b'{"subscriber":"acme","type":"t","id":"\xc0\xaf"}',
+    b'{"subscriber":"acme","type":"t","subject":"\xed\xa0\x80"}',
+    b'{"subscriber":"acme","ty\xffpe":"t"}',
+    b'{"subscriber":"acme","type":"t","data":"\xff"}',
+)
+
+
+@pytest.mark.parametrize("body", BAD_UTF8)
+@pytest.mark.parametrize("headers", [NATIVE, STRUCTURED])
+async def test_a_body_that_is_no_utf8_is_no_json(
+    api: GatewayApi, body: bytes, headers: dict[str, str]
+) -> None:
+    """Wherever the broken bytes stand, it is the client's mistake and not our fault."""
+    status, problem = await post(api, body, headers)
+
+    assert (status, problem["code"]) == (400, "invalid_json")
+    assert api.publisher.records == []
+
+
+@pytest.mark.parametrize("body", BAD_UTF8)
+async def test_an_item_that_is_no_utf8_does_not_cost_the_others(
+    api: GatewayApi, body: bytes
+) -> None:
+    """It is told apart like every other item that is not JSON."""
+    good = b'{"subscriber":"acme","type":"t"}'
+
+    status, answer = await post(
+        api, b"[" + b",".join([good, body, good]) + b"]", NATIVE, "/v1/events/batch"
+    )
+
+    items = answer["items"]
+    assert isinstance(items, list)
+    assert status == 202
+    assert [(one["status"], one.get("code")) for one in items] == [
+        (202, None),
+        (400, "invalid_json"),
+        (202, None),
+    ]
+    assert len(api.publisher.records) == 2
+
+
 @pytest.mark.parametrize(("was_tried", "code"), [(False, "unavailable"), (True, "unknown")])
 async def test_no_answer_of_kafka_is_a_503_with_the_ids(
     api: GatewayApi, was_tried: bool, code: str
