@@ -64,8 +64,12 @@ class EventTypeHandlers:
         if isinstance(body, Problem):
             raise RefusedError(body)
 
+        is_new = True
+
         def decide() -> RawRecord:
+            nonlocal is_new  # of several that race only the first makes it
             stored = self._event_types.find(name)
+            is_new = stored is None
             if stored is None:
                 self._require_room(request, condition)
             else:
@@ -78,7 +82,6 @@ class EventTypeHandlers:
                 now_ms=self._clock.now_ms(),
             )
 
-        is_new = self._event_types.find(name) is None
         record = await self._event_types.write(name, decide)
         status = web.HTTPCreated.status_code if is_new else web.HTTPOk.status_code
         return self._answer(record, status=status)

@@ -78,8 +78,12 @@ class SubscriberHandlers:
         if isinstance(body, Problem):
             raise RefusedError(body)
 
+        is_new = True
+
         def decide() -> RawRecord:
+            nonlocal is_new  # of several that race only the first makes it
             stored = self._subscribers.find(subscriber)
+            is_new = stored is None
             if stored is None:
                 require_existing(request, condition)
             else:
@@ -99,7 +103,6 @@ class SubscriberHandlers:
                 raise RefusedError(_OWN_QUOTA)
             return kept
 
-        is_new = self._subscribers.find(subscriber) is None
         record = await self._subscribers.write(subscriber, decide)
         status = web.HTTPCreated.status_code if is_new else web.HTTPOk.status_code
         return self._answer(subscriber, record, status=status)
@@ -113,6 +116,7 @@ class SubscriberHandlers:
         condition = condition_of(request)
 
         def decide() -> Removal:
+            self._require(subscriber)
             stored = self._subscribers.find(subscriber)
             ids = self._registry.ids_of(subscriber)
             if ids and not is_cascade:

@@ -1,7 +1,8 @@
 """Stand-ins for the ports of the gateway; tests/contract/gateway.py says what they must do."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
 from typing import Generic
 
 import orjson
@@ -72,13 +73,26 @@ class MemoryPublisher:
 
 
 class MemoryTopic:
-    """Records by key as readers see them; whatever is derived from them follows each change."""
+    """Records by key as readers see them; whatever is derived from them follows each change.
+
+    Writers take turns: who holds `turns` keeps the others in line, before they decide.
+    """
 
     def __init__(self, clock: ManualClock | None = None) -> None:
         self.clock = clock or ManualClock()
         self.stored: dict[bytes, Stored[AnyRecord]] = {}
         self.index = RegistryIndex()
         self.facts = IngestFacts()
+        self.turns = asyncio.Lock()
+        self.in_line = 0
+
+    @asynccontextmanager
+    async def turn(self) -> AsyncIterator[None]:
+        """Wait for the turn of one writer."""
+        self.in_line += 1
+        async with self.turns:
+            self.in_line -= 1
+            yield
 
     def apply(self, key: bytes, value: bytes) -> AnyRecord:
         """Write a record as any process would have done."""
@@ -120,7 +134,8 @@ class MemoryShelf(Generic[R]):
 
     async def write(self, name: str, decide: Callable[[], RawRecord]) -> R:
         """Write what `decide` returns."""
-        record = self._topic.apply(self._key(name), orjson.dumps(decide()))
+        async with self._topic.turn():
+            record = self._topic.apply(self._key(name), orjson.dumps(decide()))
         assert isinstance(record, self._record_type)
         return record
 
@@ -176,15 +191,17 @@ class MemoryRegistry:
 
     async def write(self, subscriber: str, decide: Callable[[], Change]) -> SubscriptionRecord:
         """Write what `decide` returns."""
-        key, value, record = encode_change(decide(), VAULT)
-        self.topic.apply(key, value)
+        async with self.topic.turn():
+            key, value, record = encode_change(decide(), VAULT)
+            self.topic.apply(key, value)
         return record
 
     async def remove(self, subscriber: str, decide: Callable[[], Removal]) -> None:
         """Write a whole removal."""
-        for key, value in encode_removal(subscriber, decide(), VAULT):
-            assert value is not None
-            self.topic.apply(key, value)
+        async with self.topic.turn():
+            for key, value in encode_removal(subscriber, decide(), VAULT):
+                assert value is not None
+                self.topic.apply(key, value)
 
 
 class ScriptedAppender:

@@ -47,6 +47,19 @@ async def test_the_life_of_an_event_type(api: GatewayApi) -> None:
     assert fourth["version"] == 4
 
 
+async def test_of_writers_that_race_one_creates_and_one_deletes(api: GatewayApi) -> None:
+    """The others of them replace, and find nothing to delete."""
+    made = await api.race(*(asked(api, "PUT", PATH, {}) for _ in range(3)))
+    gone = await api.race(*(asked(api, "DELETE", PATH) for _ in range(3)))
+
+    assert sorted((status, one["version"]) for status, one in made) == [
+        (200, 2),
+        (200, 3),
+        (201, 1),
+    ]
+    assert sorted(status for status, _ in gone) == [204, 404, 404]
+
+
 async def test_what_a_schema_enforces_is_refused_on_every_way_in(api: GatewayApi) -> None:
     """Nothing of it is written; the place is named, the data is not."""
     await asked(api, "PUT", PATH, {"schema": SCHEMA, "validation": "enforce"})

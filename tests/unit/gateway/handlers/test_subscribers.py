@@ -48,6 +48,28 @@ async def test_the_life_of_a_subscriber(api: GatewayApi) -> None:
     assert (fourth["version"], fourth["etag"]) == (4, '"4"')
 
 
+async def test_of_writers_that_race_one_creates_and_one_removes(api: GatewayApi) -> None:
+    """The others of them replace, and find nothing to remove."""
+    made = await api.race(*(asked(api, "PUT", PATH, {}) for _ in range(3)))
+    gone = await api.race(*(asked(api, "DELETE", PATH) for _ in range(3)))
+
+    assert sorted((status, one["version"]) for status, one in made) == [
+        (200, 2),
+        (200, 3),
+        (201, 1),
+    ]
+    assert sorted(status for status, _ in gone) == [204, 404, 404]
+
+
+async def test_a_subscriber_without_a_record_is_removed_once(api: GatewayApi) -> None:
+    """With its subscriptions it ends; whoever comes second finds nothing."""
+    await asked(api, "POST", PATH + "/subscriptions", {"url": URL})
+
+    gone = await api.race(*(asked(api, "DELETE", PATH + "?cascade=true") for _ in range(2)))
+
+    assert sorted(status for status, _ in gone) == [204, 404]
+
+
 async def test_a_subscription_makes_a_subscriber(api: GatewayApi) -> None:
     """It has no record and version 0."""
     await asked(api, "POST", PATH + "/subscriptions", {"url": URL})
