@@ -197,7 +197,6 @@ def _scan(
 ) -> Scan[T]:
     return Scan(
         topic_name(settings.topics.prefix, suffix),
-        settings.topics.partitions,
         keep,
         choice.limit,
         since_ms=since_ms,

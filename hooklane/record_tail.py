@@ -12,7 +12,7 @@ from chassis.kafka_seam import Fetched
 from chassis.settings import KafkaSettings
 from hooklane.exits import NOT_FOUND, CommandFailed
 from hooklane.producer_check import Sample
-from hooklane.topic_reader import reader
+from hooklane.topic_reader import count_partitions, reader
 
 CLIENT_ID: Final = "hooklane-check-producer"
 READ_S: Final = 15.0
@@ -41,7 +41,7 @@ async def read_tail(
 ) -> Tail:
     """Read `count` records: from `place` on, else the latest of all partitions."""
     async with reader(settings, client_id=CLIENT_ID) as client:
-        partitions = await _count_partitions(settings, topic)
+        partitions = await count_partitions(settings, topic, client_id=CLIENT_ID)
         _check_place(topic, partitions, place)
         await kafka.start(client)
         async with asyncio.timeout(READ_S):
@@ -53,18 +53,6 @@ def _check_place(topic: str, partitions: int, place: Place | None) -> None:
     if place is not None and place.partition >= partitions:
         text = f"{topic} has partitions 0 to {partitions - 1}, no {place.partition}"
         raise CommandFailed(NOT_FOUND, text)
-
-
-async def _count_partitions(settings: KafkaSettings, topic: str) -> int:
-    admin = kafka.admin(settings, client_id=CLIENT_ID)
-    await kafka.start(admin)
-    try:
-        if topic not in await admin.list_topics():
-            raise CommandFailed(NOT_FOUND, f"there is no topic {topic}")
-        (described,) = await admin.describe_topics([topic])
-        return len(described["partitions"])
-    finally:
-        await kafka.retire(admin, timeout_s=2)
 
 
 async def _read(

@@ -11,7 +11,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from chassis import kafka
 from chassis.kafka_seam import Fetched
 from chassis.settings import KafkaSettings
-from hooklane.topic_reader import reader
+from hooklane.topic_reader import count_partitions, reader
 
 T = TypeVar("T")
 
@@ -28,7 +28,6 @@ class Scan(Generic[T]):
     """
 
     topic: str
-    partitions: int
     keep: Callable[[Fetched], T | None]
     keep_max: int
     since_ms: int = 0
@@ -38,10 +37,9 @@ class Scan(Generic[T]):
 async def scan(settings: KafkaSettings, wanted: Scan[T]) -> list[T]:
     """Read to the ends that the partitions have now; by partition, oldest first."""
     async with reader(settings, client_id=CLIENT_ID) as client:
+        partitions = await count_partitions(settings, wanted.topic, client_id=CLIENT_ID)
         await kafka.start(client)
-        return [
-            one for part in range(wanted.partitions) for one in await _read(client, wanted, part)
-        ]
+        return [one for part in range(partitions) for one in await _read(client, wanted, part)]
 
 
 async def _read(client: AIOKafkaConsumer, wanted: Scan[T], partition: int) -> list[T]:

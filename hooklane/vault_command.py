@@ -15,7 +15,6 @@ from pydantic import BaseModel, ConfigDict
 
 from chassis import logs
 from chassis.clock import SystemClock
-from chassis.kafka import KafkaUnavailable
 from chassis.settings import KafkaSettings, SettingsError, TopicsSettings, VaultSettings, load
 from chassis.table import Table
 from chassis.table_writer import TableWriter, Writes, WriteUnavailable
@@ -25,6 +24,7 @@ from gateway.registry_rows import Row, decode_row
 from gateway.resealing import SealState, resealed, seal_of
 from hooklane.exits import FAILURE, INVALID, NETWORK, OK, CommandFailed
 from hooklane.output import Form, render, report
+from hooklane.topic_reader import count_partitions
 from schemas.registry import SubscriptionRecord
 from schemas.topics import topic_name, transactional_id
 
@@ -179,9 +179,11 @@ async def _book(settings: VaultCommandSettings) -> AsyncIterator[Book]:
     """Read the whole registry; CommandFailed when it cannot be read in time."""
     logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # its lines come beside our one line
     prefix = settings.topics.prefix
+    topic = topic_name(prefix, "registry")
+    partitions = await count_partitions(settings.kafka, topic, client_id=CLIENT_ID)
     table: Table[Row] = Table(
         settings.kafka,
-        topic=topic_name(prefix, "registry"),
+        topic=topic,
         decode=decode_row,
         client_id=CLIENT_ID,
         log=logs.get("vault"),
@@ -196,15 +198,12 @@ async def _book(settings: VaultCommandSettings) -> AsyncIterator[Book]:
     )
     servers = ",".join(settings.kafka.bootstrap_servers)
     try:
-        await table.end_offset(0)  # says at once when there is no Kafka
-        await table.own(range(settings.topics.partitions))
+        await table.own(range(partitions))
         await table.start()
         async with asyncio.timeout(READ_S):
             while not table.is_caught_up:  # noqa: ASYNC110 - markers move it without waking anybody
                 await asyncio.sleep(POLL_S)
-        yield Book(table, writer, Vault(settings.vault.key_ring()), settings.topics.partitions)
-    except KafkaUnavailable as error:
-        raise CommandFailed(NETWORK, f"no Kafka at {servers}, or no topic {table.topic}") from error
+        yield Book(table, writer, Vault(settings.vault.key_ring()), partitions)
     except TimeoutError as error:
         text = f"the registry at {servers} could not be read within {READ_S:g} s"
         raise CommandFailed(NETWORK, text) from error

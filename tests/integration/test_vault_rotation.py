@@ -11,6 +11,7 @@ from chassis.clock import SystemClock
 from chassis.kafka import Record
 from chassis.vault import Vault, parse_keys, sealing_key
 from hooklane import vault_command
+from hooklane.exits import NOT_FOUND, CommandFailed
 from schemas.registry import registry_key
 from schemas.topics import partition_of
 from tests.e2e.receiver import Receiver
@@ -48,12 +49,14 @@ async def deliver(world: World, subscription: str, number: int) -> None:
     await world.append([world.delivery("acme", subscription, number, accepted_at=accepted_at)])
 
 
-async def reencrypt(world: World, keys: str, *, is_dry: bool = False) -> dict[str, int]:
+async def reencrypt(
+    world: World, keys: str, *, is_dry: bool = False, partitions: int = PARTITIONS
+) -> dict[str, int]:
     """Run the command; gives state → count."""
     settings = vault_command.VaultCommandSettings.model_validate(
         {
             "kafka": world.kafka.model_dump(),
-            "topics": {"prefix": world.prefix, "partitions": PARTITIONS, "replication_factor": 1},
+            "topics": {"prefix": world.prefix, "partitions": partitions, "replication_factor": 1},
             "vault": {"keys": keys},
         }
     )
@@ -103,6 +106,31 @@ async def test_what_no_key_opens_is_left_alone_and_told(world: World, receiver: 
     found = await reencrypt(world, BOTH)
 
     assert found == {"lost closed": 1, "k2 current": 1}
+
+
+@pytest.mark.parametrize("setting", [1, 12])
+async def test_all_of_the_registry_is_sealed_again_whatever_the_setting_says(
+    world: World, setting: int
+) -> None:
+    """What a count too small left out would be lost with the old key."""
+    for number in range(6):
+        await world.subscribe(f"s{number}", f"sub_{number}", "https://example.com/")
+    assert len({partition_of(b"s%d" % number, PARTITIONS) for number in range(6)}) == PARTITIONS
+
+    before = await reencrypt(world, BOTH, is_dry=True, partitions=setting)
+    after = await reencrypt(world, BOTH, partitions=setting)
+
+    assert (before, after) == ({"k1 older": 6}, {"k2 current": 6})
+
+
+async def test_a_registry_that_is_not_there_is_told(world: World) -> None:
+    """A mistyped prefix must not look like nothing to do."""
+    world.prefix += "x"
+
+    with pytest.raises(CommandFailed, match=f"no topic {world.prefix}.registry") as failed:
+        await reencrypt(world, BOTH, is_dry=True)
+
+    assert failed.value.code == NOT_FOUND
 
 
 async def _delete(world: World, subscription: str) -> None:

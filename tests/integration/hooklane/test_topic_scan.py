@@ -9,6 +9,7 @@ from chassis import kafka as clients
 from chassis.kafka import Record
 from chassis.settings import KafkaSettings
 from chassis.topics import create_missing
+from hooklane.exits import NOT_FOUND, CommandFailed
 from hooklane.topic_scan import Scan, scan
 from tests.conftest import Broker
 
@@ -45,10 +46,13 @@ async def test_what_is_wanted_is_kept_within_the_bound(kafka: Broker, prefix: st
     )
     await clients.retire(producer)
 
-    newest = await scan(settings, Scan(topic, 2, _even, 2))
-    oldest = await scan(settings, Scan(topic, 2, _even, 2, is_newest=False))
-    future = await scan(settings, Scan(topic, 2, _even, 2, since_ms=1 << 45))
+    newest = await scan(settings, Scan(topic, _even, 2))
+    oldest = await scan(settings, Scan(topic, _even, 2, is_newest=False))
+    future = await scan(settings, Scan(topic, _even, 2, since_ms=1 << 45))
 
     assert newest == [b"14", b"16", b"12", b"18"]
     assert oldest == [b"2", b"4", b"0", b"6"]
     assert future == []
+    with pytest.raises(CommandFailed, match=f"no topic {topic}y") as missing:
+        await scan(settings, Scan(f"{topic}y", _even, 2))
+    assert missing.value.code == NOT_FOUND

@@ -1,0 +1,97 @@
+"""Commands that show what was given up and send it again, on topics of a real Kafka."""
+
+import asyncio
+import json
+
+import pytest
+
+from chassis.clock import SystemClock
+from chassis.kafka import Record
+from hooklane.dead_letters_command import Choice, run_list, run_redrive, run_replay
+from hooklane.exits import NOT_FOUND, CommandFailed
+from schemas.dead_letter import DeadLetterEnvelope, DeadLetterReason
+from schemas.delivery import DEAD_LETTER_HEADER, DELIVERY_HEADER
+from schemas.topics import partition_of
+from tests.conftest import Broker
+from tests.integration.deliverer_world import CREATED, PARTITIONS, World
+
+pytestmark = pytest.mark.kafka
+SUBSCRIBERS = tuple(
+    next(f"s{n}" for n in range(99) if partition_of(b"s%d" % n, PARTITIONS) == partition)
+    for partition in range(PARTITIONS)
+)
+"""One of each partition."""
+
+
+@pytest.fixture
+def world(kafka: Broker, prefix: str) -> World:
+    """Give fresh topics."""
+    world = World(kafka.bootstrap_servers, prefix)
+    asyncio.run(world.create_topics())
+    return world
+
+
+def variables(world: World, **others: str) -> dict[str, str]:
+    """Name Kafka and the topics, as an operator would."""
+    return {
+        "HOOKLANE_KAFKA__BOOTSTRAP_SERVERS": ",".join(world.kafka.bootstrap_servers),
+        "HOOKLANE_TOPICS__PREFIX": world.prefix,
+        **others,
+    }
+
+
+def dead(world: World, subscriber: str, subscription: str, number: int) -> list[Record]:
+    """Return a delivery, and the dead letter that became of it."""
+    first = world.delivery(subscriber, subscription, number, accepted_at=SystemClock().now_ms())
+    letter = DeadLetterEnvelope(
+        webhook_id=f"msg_{subscription}_{number}",
+        event_id=str(number),
+        subscriber=subscriber,
+        subscription=subscription,
+        type="order.paid",
+        sequence=number,
+        reason=DeadLetterReason.EXHAUSTED,
+        attempts=1,
+        first_attempt_at=CREATED,
+        last_attempt_at=CREATED,
+        last_outcome=None,
+        last_status=500,
+        dead_at=CREATED,
+    )
+    headers = [one for one in first.headers if one[0] != DELIVERY_HEADER]
+    headers.append((DEAD_LETTER_HEADER, letter.encode()))
+    return [first, first._replace(topic=world.topic("dead-letters"), headers=headers)]
+
+
+@pytest.mark.parametrize("setting", [{}, {"HOOKLANE_TOPICS__PARTITIONS": "1"}])
+def test_all_partitions_are_read_whatever_the_setting_says(
+    world: World, setting: dict[str, str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A count too small hid what was given up, one too large (the default) ended in silence."""
+    records = [one for name in SUBSCRIBERS for one in dead(world, name, f"sub_{name}", 1)]
+    asyncio.run(world.append(records))
+    given = variables(world, **setting)
+
+    def subscriptions() -> set[str]:
+        return {row["subscription"] for row in json.loads(capsys.readouterr().out)}
+
+    assert run_list(given, Choice(), "json") == 0
+    listed = subscriptions()
+    run_redrive(given, Choice(since="1h"), "json", is_dry=True)
+    redriven = subscriptions()
+    run_replay(given, Choice(since="1h"), "json", is_dry=True)
+    replayed = subscriptions()
+
+    assert listed == redriven == replayed == {f"sub_{name}" for name in SUBSCRIBERS}
+
+
+def test_a_mistyped_prefix_is_told_and_makes_no_topic(world: World) -> None:
+    """Asking for a topic that is not there would let many a broker create it."""
+    given = variables(world, HOOKLANE_TOPICS__PREFIX=f"{world.prefix}x")
+
+    with pytest.raises(CommandFailed, match=f"no topic {world.prefix}x.dead-letters") as listed:
+        run_list(given, Choice(), "table")
+    with pytest.raises(CommandFailed, match=f"no topic {world.prefix}x.deliveries") as replayed:
+        run_replay(given, Choice(since="1h"), "table", is_dry=False)
+
+    assert (listed.value.code, replayed.value.code) == (NOT_FOUND, NOT_FOUND)
