@@ -1,12 +1,18 @@
 """Which requests go the short way, and what they leave behind; the answers: tests/property."""
 
+import asyncio
 from typing import cast
 
 import orjson
 import pytest
 
 from gateway.intake import Intake
+from gateway.limits import EventLimits
+from gateway.metrics import GatewayMetrics
 from gateway.publish import NotPublished
+from gateway.sending import EventsTopic
+from gateway.whole_request import whole_request
+from gateway.wiring import Bounds, access_of, express_of, rules_of
 from tests.fakes.gateway_api import ROOT_KEY, GatewayApi
 from tests.fakes.raw_http import EVENT, Client, event_request
 
@@ -115,3 +121,30 @@ async def test_a_defect_is_one_500(*, is_written: bool) -> None:
         assert (api.intake.requests, api.intake.bytes_held) == (0, 0)
         api.publisher.is_broken = False
         assert (await client.ask(event_request()))[0] == 202
+
+
+async def test_the_answers_of_one_turn_are_sent_together_after_it() -> None:
+    """One by one they cost the caches; one that cannot be sent keeps back none of the others."""
+    api = GatewayApi()
+    limits = EventLimits(1 << 18, 1 << 20, 1.0)
+    bounds = Bounds(EventsTopic("events", 12), limits, api.intake)
+    metrics = GatewayMetrics(api.fresh_instruments())
+    rules, access = rules_of(api.ports, metrics), access_of(api.ports, ROOT_KEY)
+    express = express_of(api.ports, bounds, metrics, rules=rules, access=access, log=api.log)
+    request = whole_request(event_request())
+    assert express is not None
+    assert request is not None
+    sent: list[bytes] = []
+
+    def break_off(_: bytes) -> None:
+        raise RuntimeError("a defect")
+
+    api.publisher.is_holding = True
+    for send in (sent.append, break_off, sent.append):
+        assert express.serve(request, send)
+    api.publisher.release()
+    assert (api.intake.requests, sent) == (0, [])
+    await asyncio.sleep(0)
+
+    assert [answer.split(b"\r\n")[0] for answer in sent] == [b"HTTP/1.1 202 Accepted"] * 2
+    assert [one["event"] for one in api.said.entries] == ["gateway.request_failed"]
