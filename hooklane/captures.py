@@ -47,7 +47,7 @@ def parse_headers(raw: bytes) -> list[tuple[str, str]]:
 def _from_json(text: str) -> list[tuple[str, str]]:
     try:
         document = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         raise CaptureInvalid("the headers begin like JSON and are not") from None
     headers: list[tuple[str, str]] = []
     for name, value in document.items():

@@ -7,6 +7,7 @@ numbers beyond 64 bits, and `data` is delivered byte for byte.
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from io import BytesIO
 from typing import Final
 
 import msgspec
@@ -53,14 +54,16 @@ def compose_event(fields: Mapping[str, str], data: bytes | None) -> Events:
 
 def read_events(raw: bytes) -> Events:
     """Read one JSON object, an array of them, or one a line."""
-    text = raw.removeprefix(b"\xef\xbb\xbf").strip()
+    whole = raw.removeprefix(b"\xef\xbb\xbf")
+    text = whole.strip()
     if not text:
         raise SourceInvalid("there is no event in it")
+    _check_utf8(whole)
     if text.startswith(b"["):
         return Events(_array(text), is_single=False)
     if _is_object(text):
         return Events((text,), is_single=True)
-    return Events(_lines(text), is_single=False)
+    return Events(_lines(whole), is_single=False)
 
 
 def batches(items: Sequence[bytes]) -> Iterator[Sequence[bytes]]:
@@ -82,6 +85,15 @@ def joined(items: Sequence[bytes]) -> bytes:
     return b"[" + b",".join(items) + b"]"
 
 
+def _check_utf8(whole: bytes) -> None:
+    """Line by line: of a large file no second copy is made, and the line can be named."""
+    for number, line in enumerate(BytesIO(whole), start=1):
+        try:
+            line.decode()
+        except UnicodeDecodeError:
+            raise SourceInvalid(f"line {number} is not UTF-8") from None
+
+
 def _array(text: bytes) -> list[bytes]:
     try:
         items = [bytes(item) for item in _ARRAY.decode(text)]
@@ -96,12 +108,12 @@ def _array(text: bytes) -> list[bytes]:
 
 
 def _lines(text: bytes) -> list[bytes]:
-    items = []
+    items: list[bytes] = []
     for number, line in enumerate(text.splitlines(), start=1):
         if not line.strip():
             continue
         if not _is_object(line):
-            hint = "" if number > 1 else ": neither an object, nor an array, nor one event a line"
+            hint = "" if items else ": neither an object, nor an array, nor one event a line"
             raise SourceInvalid(f"line {number} is not a JSON object{hint}")
         items.append(line.strip())
     return items

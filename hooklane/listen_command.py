@@ -51,7 +51,7 @@ def parse_filter(text: str | None) -> Mapping[str, object] | None:
         return None
     try:
         document = json.loads(text)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise CommandFailed(INVALID, f"--filter is not JSON: {error}") from error
     if not isinstance(document, dict):
         raise CommandFailed(INVALID, "--filter is a JSON object")

@@ -63,10 +63,23 @@ class WantedFile:
 class _Loader(yaml.SafeLoader):
     """Plain YAML in which a repeated key is an error, not a silent last one."""
 
+    def construct_object(self, node: yaml.Node, deep: bool = False) -> object:
+        """Build a value; what only looks like a date or a number is an error with its place."""
+        try:
+            return super().construct_object(node, deep=deep)
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            kind = str(node.tag).rpartition(":")[2]
+            raise yaml.constructor.ConstructorError(
+                None,
+                None,
+                f"it is read as {kind} and is none; a text needs quotes",
+                node.start_mark,
+            ) from error
+
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[object, object]:
         """Build a mapping; refuses a key that is there twice."""
         seen: list[object] = []
-        for key_node, _ in node.value:
+        for key_node, _ in node.value if isinstance(node, yaml.MappingNode) else ():
             key = self.construct_object(key_node, deep=True)
             if key in seen and key != "<<":
                 raise yaml.constructor.ConstructorError(

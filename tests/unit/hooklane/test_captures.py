@@ -33,7 +33,12 @@ def test_the_body_is_all_after_the_empty_line(blank: bytes) -> None:
 
 @pytest.mark.parametrize(
     ("raw", "said"),
-    [(b"a: 1", "no empty line"), (b"nonsense\n\n{}", "line 1"), (b"{\n\n", "JSON")],
+    [
+        (b"a: 1", "no empty line"),
+        (b"nonsense\n\n{}", "line 1"),
+        (b"{\n\n", "JSON"),
+        (b'{"a":' * 9_000 + b"\n\n", "JSON"),
+    ],
 )
 def test_what_is_no_request_is_placed(raw: bytes, said: str) -> None:
     """One line that says where."""

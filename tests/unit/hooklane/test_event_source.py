@@ -55,6 +55,11 @@ def test_forms_of_a_file(raw: bytes, count: int, is_single: bool) -> None:
         (b"[1]", "item 0"),
         (b'{"a":1}\nnull', "line 2"),
         (b"nonsense", "line 1"),
+        (b'\n\n{"a":1}\n\nnull', "line 5"),
+        (b'{"subscriber":"d200","type":"a","\xff":1}\n', "line 1 is not UTF-8"),
+        (b'{"a":1}\n{"a":"\xff"}\n', "line 2 is not UTF-8"),
+        (b'\n[{"a":1},\n{"\xff":1}]', "line 3 is not UTF-8"),
+        (b'{"a":' * 9_000, "line 1"),
     ],
 )
 def test_what_is_no_event_is_placed(raw: bytes, said: str) -> None:

@@ -34,6 +34,20 @@ def test_one_event_from_flags(api: ManagementApi, capsys: pytest.CaptureFixture[
     assert capsys.readouterr().out.split("\n")[1].split() == ["evt_1", "msg_1", "a", "1", "7"]
 
 
+@pytest.mark.parametrize("raw", [b'{"a":1}\n{"\xff":1}\n', b'[{"a":1},\n{"\xff":1}]'])
+def test_bytes_that_are_not_utf_8_are_invalid_and_nothing_is_sent(
+    api: ManagementApi, tmp_path: Path, raw: bytes
+) -> None:
+    """The name of a member was a traceback."""
+    file = tmp_path / "events"
+    file.write_bytes(raw)
+
+    with pytest.raises(CommandFailed, match=f"{file}: line 2 is not UTF-8") as failed:
+        run_send(api.variables, SendOptions({}, file=str(file)), "table")
+
+    assert (failed.value.code, api.asked) == (4, [])
+
+
 def test_a_cloudevent_gets_its_media_type(api: ManagementApi, tmp_path: Path) -> None:
     """A file with specversion is sent structured."""
     file = tmp_path / "event.json"

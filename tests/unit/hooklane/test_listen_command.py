@@ -197,7 +197,7 @@ async def test_the_first_signal_ends_it_in_order_and_the_second_at_once(
             signal.signal(one, handler)
 
 
-@pytest.mark.parametrize("text", ["{", "[]", "7"])
+@pytest.mark.parametrize("text", ["{", "[]", "7", '{"a":' * 9_000])
 def test_a_filter_is_a_json_object(text: str) -> None:
     """The rest is the gateway's to judge."""
     with pytest.raises(CommandFailed, match="--filter"):
