@@ -53,6 +53,7 @@ _VISIBLE_LENGTHS: Final = {
     "source": SOURCE_CHARS_MAX,
 }
 _LENGTHS: Final = {"subject": SUBJECT_CHARS_MAX, "ordering_key": ORDERING_KEY_CHARS_MAX}
+_REPEATED_ATTRIBUTE: Final = Problem(Code.INVALID_REQUEST, "a ce- header occurs twice")
 _ENVELOPE_REASONS: Final = {
     QuarantineReason.TOO_LARGE: Code.TOO_LARGE,
     QuarantineReason.BAD_JSON: Code.INVALID_JSON,
@@ -158,12 +159,22 @@ def admit_structured(raw: bytes, ambience: Ambience) -> Event | Problem:
 
 def admit_binary(headers: Mapping[str, str], body: bytes, ambience: Ambience) -> Event | Problem:
     """Judge a CloudEvent in `ce-*` headers; JSON data must be JSON, anything else is just bytes."""
+    if _has_repeated_attributes(headers):
+        return _REPEATED_ATTRIBUTE
     event = event_from_http(headers, body, data_bytes_max=ambience.data_bytes_max)
     if isinstance(event, Event) and event.data and is_json_type(event.datacontenttype or ""):
         refused = check_json(event.data)
         if refused is not None:
             return Problem(Code.INVALID_JSON, refused.detail)
     return _finish(event, ambience)
+
+
+def _has_repeated_attributes(headers: Mapping[str, str]) -> bool:
+    """Ask whether a `ce-*` field comes twice: who reads along may take the other one."""
+    # `items` has each field of a request; its names alone come once each.
+    names = [name.lower() for name, _ in headers.items()]
+    attributes = [name for name in names if name.startswith("ce-")]
+    return len(set(attributes)) < len(attributes)
 
 
 def _finish(event: Event | Violation, ambience: Ambience) -> Event | Problem:

@@ -100,8 +100,10 @@ def _measure(metrics: GatewayMetrics, clock: Clock) -> Callable[..., Awaitable[w
 def _explain(log: FilteringBoundLogger) -> Callable[..., Awaitable[web.StreamResponse]]:
     @web.middleware
     async def explain(request: web.Request, handler: Handler) -> web.StreamResponse:
-        if request.version not in _VERSIONS:
-            return _other_version()
+        if request.version not in _VERSIONS:  # a line without one, or the preface of HTTP/2
+            return _hang_up("speak HTTP/1.1")
+        if not _is_framed_plainly(request):
+            return _hang_up("only Transfer-Encoding: chunked is understood")
         try:
             return await handler(request)
         except RefusedError as refused:
@@ -122,9 +124,15 @@ def _explain(log: FilteringBoundLogger) -> Callable[..., Awaitable[web.StreamRes
     return explain
 
 
-def _other_version() -> web.Response:
-    """Refuse what the parser lets pass: a line without a version, and the preface of HTTP/2."""
-    response = problem_response(Problem(Code.INVALID_REQUEST, "speak HTTP/1.1"))
+def _is_framed_plainly(request: web.Request) -> bool:
+    """Ask for no transfer coding but `chunked` alone: the parser undoes no other."""
+    codings = request.headers.getall(hdrs.TRANSFER_ENCODING, [])
+    return not codings or [one.strip().lower() for one in codings] == ["chunked"]
+
+
+def _hang_up(detail: str) -> web.Response:
+    """Refuse what the parser lets pass, and read no further."""
+    response = problem_response(Problem(Code.INVALID_REQUEST, detail))
     response.force_close()
     return response
 

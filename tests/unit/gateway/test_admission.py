@@ -2,6 +2,7 @@
 
 import orjson
 import pytest
+from multidict import CIMultiDict
 
 from gateway.admission import (
     Ambience,
@@ -279,6 +280,28 @@ def test_binary_data_that_claims_to_be_json_must_be(content_type: str) -> None:
         assert isinstance(problem, Problem)
         assert problem.code is Code.INVALID_JSON
     assert isinstance(admit_binary(headers, b"[1]", ambience()), Event)
+    assert isinstance(admit_binary(headers, b"", ambience()), Event)
+
+
+@pytest.mark.parametrize("name", ["Ce-Id", "ce-id", "CE-SUBSCRIBER", "ce-orderingkey"])
+def test_an_attribute_that_comes_twice_is_a_bad_header(name: str) -> None:
+    """Even with the same value: `ce-subscriber` decides who gets the event."""
+    headers = CIMultiDict(BINARY | {"ce-orderingkey": "k"})
+    headers.add(name, "acme")
+
+    problem = admit_binary(headers, b"", ambience())
+
+    assert isinstance(problem, Problem)
+    assert problem.code is Code.INVALID_REQUEST
+    assert problem.errors == ()
+
+
+def test_other_headers_of_a_binary_event_may_come_twice() -> None:
+    """They are not of the event."""
+    headers = CIMultiDict(BINARY)
+    headers.add("Via", "a")
+    headers.add("Via", "b")
+
     assert isinstance(admit_binary(headers, b"", ambience()), Event)
 
 

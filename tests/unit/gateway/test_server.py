@@ -11,6 +11,7 @@ from chassis.refusal import StartRefused
 from gateway.server import HttpServer
 from tests.contract.lifecycle import LifecycleContract
 from tests.fakes.gateway_api import HOST, ROOT_KEY, GatewayApi
+from tests.fakes.raw_http import EVENT
 
 
 def server_of(app: web.Application, *, host: str = HOST, port: int = 0) -> HttpServer:
@@ -53,6 +54,48 @@ async def test_malformed_http_is_a_problem_without_an_echo(raw: bytes) -> None:
     assert b"application/problem+json" in head
     assert orjson.loads(body)["code"] == "invalid_request"
     assert b"junk" not in answer
+
+
+@pytest.mark.parametrize(
+    "codings",
+    [
+        ["gzip, chunked"],
+        ["gzip", "chunked"],
+        ["chunked, chunked"],
+        ["identity, chunked"],
+        ["x;a=b, chunked"],
+        ["gzip"],
+    ],
+)
+async def test_a_transfer_coding_that_is_not_undone_is_refused(codings: list[str]) -> None:
+    """A body that was compressed on the way would be taken for what the client meant."""
+    lines = "".join(f"Transfer-Encoding: {one}\r\n" for one in codings).encode()
+
+    async with GatewayApi() as api:
+        answer = await speak(api.server.port, _chunked(lines))
+
+        assert answer.split(b" ", 2)[1] == b"400"
+        assert orjson.loads(answer.partition(b"\r\n\r\n")[2])["code"] == "invalid_request"
+        assert api.publisher.records == []
+
+
+@pytest.mark.parametrize("coding", [b"chunked", b"Chunked", b"  chunked "])
+async def test_a_body_in_chunks_is_taken(coding: bytes) -> None:
+    """However its name is written."""
+    async with GatewayApi() as api:
+        raw = _chunked(b"Connection: close\r\nTransfer-Encoding:%b\r\n" % coding)
+        answer = await speak(api.server.port, raw)
+
+        assert answer.split(b" ", 2)[1] == b"202"
+
+
+def _chunked(lines: bytes) -> bytes:
+    """Write an event in one chunk, with these header lines."""
+    return (
+        b"POST /v1/events HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
+        b"Authorization: Bearer %b\r\n%b\r\n%x\r\n%b\r\n0\r\n\r\n"
+        % (ROOT_KEY.encode(), lines, len(EVENT), EVENT)
+    )
 
 
 async def test_a_broken_chunk_is_a_problem() -> None:

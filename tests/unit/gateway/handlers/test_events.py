@@ -110,6 +110,19 @@ async def test_a_binary_event_is_taken(api: GatewayApi) -> None:
     assert event.extensions == {"traceparent": trace}
 
 
+async def test_a_binary_event_whose_subscriber_comes_twice_is_refused(api: GatewayApi) -> None:
+    """Nobody can say for whom it is."""
+    headers = [(f"ce-{name}", value) for name, value in CE.items()]
+    headers += [("ce-subscriber", "globex"), ("Content-Type", "application/json")]
+
+    async with api.client.post("/v1/events", data=b"{}", headers=headers) as response:
+        problem = orjson.loads(await response.read())
+
+    assert (response.status, problem["code"]) == (400, "invalid_request")
+    assert api.publisher.records == []
+    assert api.counted("invalid") == 1
+
+
 @pytest.mark.parametrize(
     ("body", "headers", "status", "code"),
     [
