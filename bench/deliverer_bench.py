@@ -11,8 +11,8 @@ from bench.stand import Feeder, Machine, Stand
 from bench.workload import DATA
 from chassis.clock import SystemClock
 
-ROUNDS = 5
-BUDGET_S = 35.0
+ROUNDS = 10
+BUDGET_S = 45.0
 DELIVERIES = 8_000
 BARE_REQUESTS = 4_000
 LANES = 64

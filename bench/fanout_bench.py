@@ -14,8 +14,8 @@ from bench.workload import Subscriber
 from chassis import kafka
 from chassis.kafka import Record
 
-ROUNDS = 5
-BUDGET_S = 30.0
+ROUNDS = 8
+BUDGET_S = 40.0
 DELIVERIES = 40_000
 SETTLE_S = 0.2
 POLL_S = 0.03

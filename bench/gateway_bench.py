@@ -9,7 +9,7 @@ from bench.http_load import pump
 from bench.rounds import rounds
 from bench.stand import Machine, Stand
 
-ROUNDS = 5
+ROUNDS = 10
 BUDGET_S = 45.0
 CONNECTIONS = 32
 SINGLES = 5_000
