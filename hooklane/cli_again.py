@@ -74,7 +74,8 @@ def dead_letters_redrive(form: Form, *, is_dry: bool, **wishes: Any) -> int:
     """Send some again, the oldest first, to their own subscriptions only.
 
     Each comes as a new delivery at the end of its lane, with the old webhook-id and
-    `webhook-replay: true`. Twice redriven is twice delivered.
+    `webhook-replay: true`. Twice redriven is twice delivered. What belongs to a deleted or disabled
+    subscription is left out, and the exit code says so.
     """
     from hooklane.dead_letters_command import Choice, run_redrive
 
@@ -96,7 +97,8 @@ def replay(form: Form, *, is_dry: bool, **wishes: Any) -> int:
     """Send a subscription its events once more.
 
     As far back as the topic `deliveries` reaches (7 days). Each comes as a new delivery at the end
-    of its lane, with the old webhook-id and `webhook-replay: true`.
+    of its lane, with the old webhook-id and `webhook-replay: true`. Nothing is sent to a deleted or
+    disabled subscription.
     """
     from hooklane.dead_letters_command import Choice, run_replay
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, TypeVar
@@ -15,6 +16,7 @@ from chassis.kafka_seam import Fetched
 from chassis.settings import KafkaSettings
 from hooklane.exits import FAILURE, NETWORK, NOT_FOUND, OK, USAGE, CommandFailed
 from hooklane.output import Form, render, report
+from hooklane.recipients import Refusal, read_recipients, refusal_of
 from hooklane.record_tail import Place, read_tail
 from hooklane.sending_again import Again, event_again, parse_moment
 from hooklane.topic_scan import Scan, scan
@@ -148,25 +150,42 @@ def run_replay(variables: Mapping[str, str], choice: Choice, form: Form, *, is_d
 def _send_again(
     settings: TopicsCommandSettings, wanted: Scan[Again], form: Form, *, is_dry: bool
 ) -> int:
+    """Send what has somebody to get it; the code tells the first that has not."""
     found = asyncio.run(scan(settings.kafka, wanted))
     found.sort(key=lambda one: one.came_at)
-    chosen = found[: wanted.keep_max]
+    judged = asyncio.run(_judge(settings, found[: wanted.keep_max]))
+    chosen = [one for one, refusal in judged if refusal is None]
+    left_out = [refusal for _, refusal in judged if refusal is not None]
     if not is_dry and chosen:
         asyncio.run(_produce(settings.kafka, [one.record for one in chosen]))
-    rows = [
-        {
-            "place": f"{one.place[0]}/{one.place[1]}",
-            "subscription": one.subscription,
-            "webhook_id": one.webhook_id,
-        }
-        for one in chosen
-    ]
-    if rows or form == "json":
-        print(render(rows, AGAIN_COLUMNS, form))
-    report(f"{len(rows)} {'would be ' if is_dry else ''}sent again")
+    if chosen or form == "json":
+        print(render([_again_row(one) for one in chosen], AGAIN_COLUMNS, form))
+    report(f"{len(chosen)} {'would be ' if is_dry else ''}sent again")
+    for refusal, count in Counter(left_out).items():
+        report(f"{count} left out: {refusal.text}")
     if len(found) >= wanted.keep_max:
         report("there may be more: the limit is reached")
-    return OK if rows else NOT_FOUND
+    if left_out:
+        return left_out[0].code
+    return OK if chosen else NOT_FOUND
+
+
+async def _judge(
+    settings: TopicsCommandSettings, chosen: Sequence[Again]
+) -> list[tuple[Again, Refusal | None]]:
+    """Ask the registry who would get each; all topics have a subscriber in the same partition."""
+    if not chosen:
+        return []
+    topic = topic_name(settings.topics.prefix, "registry")
+    keys = {one.address for one in chosen}
+    partitions = {one.record.partition for one in chosen}
+    records = await read_recipients(settings.kafka, topic, keys, partitions)
+    return [(one, refusal_of(one.subscription, records.get(one.address))) for one in chosen]
+
+
+def _again_row(one: Again) -> dict[str, object]:
+    place = f"{one.place[0]}/{one.place[1]}"
+    return {"place": place, "subscription": one.subscription, "webhook_id": one.webhook_id}
 
 
 async def _produce(settings: KafkaSettings, records: Sequence[Record]) -> None:

@@ -13,6 +13,7 @@ import msgspec
 from chassis.kafka import Headers, Record
 from schemas.cloudevents import TRACE_NAMES, decode_event, encode_event
 from schemas.event import Event
+from schemas.registry import registry_key
 from schemas.rfc3339 import parse_ms
 
 KIND: Final = "replay"
@@ -41,6 +42,12 @@ class Again:
     webhook_id: str
     came_at: int
     place: tuple[int, int]
+
+    @property
+    def address(self) -> bytes:
+        """Return the key of the subscription's record in the registry."""
+        subscriber = (self.record.key or b"").decode()
+        return registry_key(subscriber, "subscription", self.subscription)
 
 
 def event_again(record: Received, *, subscription: str, topic: str) -> Record | None:

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import Final, Generic, TypeVar
 
@@ -24,7 +24,8 @@ SILENCE_S: Final = 20.0
 class Scan(Generic[T]):
     """What to read: `keep` gives what to keep of a record, None = nothing.
 
-    At most `keep_max` are kept, of each partition the newest, or the oldest.
+    At most `keep_max` are kept, of each partition the newest, or the oldest. `only` names the
+    partitions to read; without it all are.
     """
 
     topic: str
@@ -32,14 +33,16 @@ class Scan(Generic[T]):
     keep_max: int
     since_ms: int = 0
     is_newest: bool = True
+    only: Collection[int] | None = None
 
 
 async def scan(settings: KafkaSettings, wanted: Scan[T]) -> list[T]:
     """Read to the ends that the partitions have now; by partition, oldest first."""
     async with reader(settings, client_id=CLIENT_ID) as client:
-        partitions = await count_partitions(settings, wanted.topic, client_id=CLIENT_ID)
+        count = await count_partitions(settings, wanted.topic, client_id=CLIENT_ID)
+        chosen = [part for part in range(count) if wanted.only is None or part in wanted.only]
         await kafka.start(client)
-        return [one for part in range(partitions) for one in await _read(client, wanted, part)]
+        return [one for part in chosen for one in await _read(client, wanted, part)]
 
 
 async def _read(client: AIOKafkaConsumer, wanted: Scan[T], partition: int) -> list[T]:
