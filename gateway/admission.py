@@ -32,6 +32,7 @@ from schemas.event import (
     Violation,
     check_event,
     check_subscriber,
+    has_forbidden_characters,
     is_ordinary,
 )
 from schemas.http_binding import event_from_http
@@ -54,6 +55,7 @@ _VISIBLE_LENGTHS: Final = {
 }
 _LENGTHS: Final = {"subject": SUBJECT_CHARS_MAX, "ordering_key": ORDERING_KEY_CHARS_MAX}
 _REPEATED_ATTRIBUTE: Final = Problem(Code.INVALID_REQUEST, "a ce- header occurs twice")
+_NATIVE_NAMES: Final = {"orderingkey": "ordering_key"}
 _ENVELOPE_REASONS: Final = {
     QuarantineReason.TOO_LARGE: Code.TOO_LARGE,
     QuarantineReason.BAD_JSON: Code.INVALID_JSON,
@@ -102,7 +104,7 @@ def admit_plain(native: NativeEvent, ambience: Ambience, index: int | None) -> E
     if data and not is_sound(data):
         return None
     event = _assemble(native, data, ambience, index)
-    finished = _finish(event, ambience) if isinstance(event, Event) else None
+    finished = _finish(event, ambience, _in_native) if isinstance(event, Event) else None
     return finished if isinstance(finished, Event) else None
 
 
@@ -118,7 +120,7 @@ def _admit_closely(raw: bytes, ambience: Ambience, index: int | None) -> Event |
     present = {name: text for name, text in texts.items() if text is not None}
     native = msgspec.convert(present, NativeEvent)
     data = document.raw.get("data", b"")
-    return _finish(_assemble(native, data, ambience, index), ambience)
+    return _finish(_assemble(native, data, ambience, index), ambience, _in_native)
 
 
 def _assemble(
@@ -154,7 +156,8 @@ def admit_structured(raw: bytes, ambience: Ambience) -> Event | Problem:
     document = parse_object(raw)
     if isinstance(document, JsonRefused):
         return Problem(Code.INVALID_JSON, document.detail)
-    return _finish(decode_document(raw, data_bytes_max=ambience.data_bytes_max), ambience)
+    event = decode_document(raw, data_bytes_max=ambience.data_bytes_max)
+    return _finish(event, ambience, pointer_of)
 
 
 def admit_binary(headers: Mapping[str, str], body: bytes, ambience: Ambience) -> Event | Problem:
@@ -166,7 +169,7 @@ def admit_binary(headers: Mapping[str, str], body: bytes, ambience: Ambience) ->
         refused = check_json(event.data)
         if refused is not None:
             return Problem(Code.INVALID_JSON, refused.detail)
-    return _finish(event, ambience)
+    return _finish(event, ambience, _in_headers)
 
 
 def _has_repeated_attributes(headers: Mapping[str, str]) -> bool:
@@ -177,14 +180,32 @@ def _has_repeated_attributes(headers: Mapping[str, str]) -> bool:
     return len(set(attributes)) < len(attributes)
 
 
-def _finish(event: Event | Violation, ambience: Ambience) -> Event | Problem:
-    """Add the rules that only ingest has: the future, and the trace of the request."""
+def _in_native(attribute: str) -> str:
+    """Point at the field of our own shape that became this attribute."""
+    return pointer_of(_NATIVE_NAMES.get(attribute, attribute))
+
+
+def _in_headers(attribute: str) -> str:
+    """Point at the header of this attribute, as if all of them were one document."""
+    return pointer_of("content-type" if attribute == "datacontenttype" else f"ce-{attribute}")
+
+
+def _finish(
+    event: Event | Violation, ambience: Ambience, place_of: Callable[[str], str]
+) -> Event | Problem:
+    """Add the rules that only ingest has: the future, and the trace of the request.
+
+    `place_of` points at an attribute in the form that the event came in.
+    """
     if isinstance(event, Violation):
         code = _ENVELOPE_REASONS.get(event.reason, Code.VALIDATION_FAILED)
-        return Problem(code, event.detail)
+        if code is not Code.VALIDATION_FAILED:
+            return Problem(code, event.detail)
+        pointer = "" if event.attribute is None else place_of(event.attribute)
+        return Problem(code, event.detail, (FieldError(pointer, event.detail),))
     time_ms = parse_ms(event.time) if event.time is not None else None
     if time_ms is not None and time_ms > ambience.now_ms + FUTURE_MS_MAX:
-        return invalid([FieldError("/time", "more than 24 hours ahead")])
+        return invalid([FieldError(place_of("time"), "more than 24 hours ahead")])
     if ambience.traces and "traceparent" not in event.extensions:
         event.extensions.update(ambience.traces)
     return msgspec.structs.replace(event, hops=ambience.hops) if ambience.hops else event
@@ -223,7 +244,8 @@ def _broken(name: str, value: JsonValue) -> str | None:
         return None if parse_ms(value) is not None else "not an RFC 3339 timestamp"
     if name in _VISIBLE_LENGTHS:
         chars_max = _VISIBLE_LENGTHS[name]
-        is_good = len(value) <= chars_max and _VISIBLE.fullmatch(value)
-        return None if is_good else f"not 1 to {chars_max} visible ASCII characters"
+        is_visible = len(value) <= chars_max and _VISIBLE.fullmatch(value)
+        return None if is_visible else f"not 1 to {chars_max} visible ASCII characters"
     chars_max = _LENGTHS[name]
-    return None if 1 <= len(value) <= chars_max else f"not 1 to {chars_max} characters"
+    is_good = 1 <= len(value) <= chars_max and not has_forbidden_characters(value)
+    return None if is_good else f"not 1 to {chars_max} characters without controls"

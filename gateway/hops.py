@@ -9,7 +9,7 @@ that was delivered too often is refused with the answer that ends the delivery f
 import re
 from typing import Final
 
-from gateway.problems import Code, Problem
+from gateway.problems import Code, FieldError, Problem, pointer_of
 
 HOPS_HEADER: Final = "webhook-hops"
 HOPS_MAX: Final = 1
@@ -25,5 +25,6 @@ def parse_hops(value: str | None) -> int | Problem:
         return Problem(Code.INVALID_REQUEST, f"{HOPS_HEADER} is not a number from 1")
     if int(value) > HOPS_MAX:
         detail = f"the event was delivered {value} times already: a subscription leads back here"
-        return Problem(Code.VALIDATION_FAILED, detail, ends_delivery=True)
+        error = FieldError(pointer_of(HOPS_HEADER), detail)
+        return Problem(Code.VALIDATION_FAILED, detail, (error,), ends_delivery=True)
     return int(value)

@@ -96,6 +96,7 @@ _CLOUD_EVENT: Final[Shape] = {
 }
 _IDS: Final[Shape] = {"id": _TEXT, "webhook_id": _TEXT}
 _PLACE: Final[Shape] = {"partition": _NUMBER, "offset": _NUMBER}
+_POINTER_NOTE: Final = "A JSON pointer into the body, or `/` and the name of a header: `/ce-id`."
 _WARNINGS: Final[Shape] = {"warnings": _array(ref("FieldError"))}
 _SENT: Final[Shape] = closed(
     {**_IDS, "subscriber": _TEXT, **_PLACE, **_WARNINGS}, optional=frozenset({"warnings"})
@@ -181,9 +182,7 @@ SHAPES: Final[dict[str, Shape]] = {
     "SentOrBatch": {"oneOf": [ref("Sent"), ref("BatchSent")]},
     "TestSent": closed({"webhook_id": _TEXT}),
     "FilterVerdict": closed({"matches": {"type": "boolean"}, "why": _array(_TEXT)}),
-    "FieldError": closed(
-        {"pointer": {**_TEXT, "description": "A JSON pointer into the body."}, "detail": _TEXT}
-    ),
+    "FieldError": closed({"pointer": {**_TEXT, "description": _POINTER_NOTE}, "detail": _TEXT}),
     "Code": {"type": "string", "enum": [str(code) for code in Code]},
     "Problem": _PROBLEM,
     "Secret": _SECRET,

@@ -179,16 +179,18 @@ def assemble_event(
     rest = dict(attributes)
     for name in _REQUIRED:
         if name not in rest:
-            return Violation(QuarantineReason.MISSING_ATTRIBUTE, f"{name} is missing")
+            return Violation(QuarantineReason.MISSING_ATTRIBUTE, f"{name} is missing", name)
     if rest.pop("specversion") != SPECVERSION:
-        return Violation(QuarantineReason.BAD_EVENT, "specversion is not 1.0")
+        detail = "specversion is not 1.0"
+        return Violation(QuarantineReason.BAD_EVENT, detail, "specversion")
     named = rest.pop("subscriber", None)
     if subscriber is None:
         if named is None:
-            return Violation(QuarantineReason.MISSING_ATTRIBUTE, "subscriber is missing")
+            detail = "subscriber is missing"
+            return Violation(QuarantineReason.MISSING_ATTRIBUTE, detail, "subscriber")
     elif named is not None and named != subscriber:
         detail = "the extension subscriber differs from the key"
-        return Violation(QuarantineReason.KEY_MISMATCH, detail)
+        return Violation(QuarantineReason.KEY_MISMATCH, detail, "subscriber")
     event = Event(
         subscriber=named or "" if subscriber is None else subscriber,
         id=rest.pop("id"),
@@ -265,7 +267,8 @@ def _read_document(
             attributes[name] = text
     if raw_base64 is not None and bytes(raw_base64) != b"null":
         if raw_data is not None:
-            return Violation(QuarantineReason.BAD_EVENT, "data and data_base64 are both present")
+            detail = "data and data_base64 are both present"
+            return Violation(QuarantineReason.BAD_EVENT, detail, "data_base64")
         data = _from_base64(bytes(raw_base64))
         return data if isinstance(data, Violation) else (attributes, data)
     if raw_data is None or bytes(raw_data) == b"null":
@@ -301,14 +304,15 @@ def _attribute_text(name: str, member: bytes) -> str | Violation | None:
         if _INTEGER.fullmatch(text) is not None and -_INT32_MAX - 1 <= int(text) <= _INT32_MAX:
             return text
     detail = "an attribute is neither a string, a 32-bit integer nor a boolean"
-    return Violation(QuarantineReason.BAD_EVENT, detail)
+    return Violation(QuarantineReason.BAD_EVENT, detail, name)
 
 
 def _from_base64(member: bytes) -> bytes | Violation:
     try:
         return base64.b64decode(_TEXT.decode(member), validate=True)
     except (msgspec.DecodeError, binascii.Error, ValueError):
-        return Violation(QuarantineReason.BAD_EVENT, "data_base64 is not base64")
+        detail = "data_base64 is not base64"
+        return Violation(QuarantineReason.BAD_EVENT, detail, "data_base64")
 
 
 def _data_bytes(member: bytes, attributes: dict[str, str]) -> bytes:

@@ -52,10 +52,14 @@ _CONTEXT_NAMES = frozenset(
 
 
 class Violation(msgspec.Struct, frozen=True):
-    """Say why a record is no event; `detail` never echoes what the record held."""
+    """Say why a record is no event; `detail` never echoes what the record held.
+
+    `attribute` is the CloudEvents name of the one that is wrong, if it is a single one.
+    """
 
     reason: QuarantineReason
     detail: str
+    attribute: str | None = None
 
 
 class Event(msgspec.Struct, frozen=True, kw_only=True, gc=False):
@@ -93,20 +97,26 @@ def check_subscriber(subscriber: str) -> str | None:
     return None
 
 
+def has_forbidden_characters(text: str) -> bool:
+    """Ask for what no text of a CloudEvent holds: controls, surrogates, noncharacters."""
+    return _FORBIDDEN.search(text) is not None
+
+
 def check_event(event: Event, *, data_bytes_max: int = DATA_BYTES_MAX) -> Violation | None:
     """Check names, grammars, lengths and sizes of everything but the meaning of the data."""
     if (problem := check_subscriber(event.subscriber)) is not None:
-        return Violation(QuarantineReason.BAD_KEY, problem)
-    problem = (
+        return Violation(QuarantineReason.BAD_KEY, problem, "subscriber")
+    violation = (
         _check_required(event)
         or _check_optional(event)
         or _check_extensions(event.extensions)
         or _check_internal(event)
     )
-    if problem is not None:
-        return Violation(QuarantineReason.BAD_EVENT, problem)
+    if violation is not None:
+        return violation
     if event.data is not None and len(event.data) > data_bytes_max:
-        return Violation(QuarantineReason.TOO_LARGE, f"data is above {data_bytes_max} bytes")
+        detail = f"data is above {data_bytes_max} bytes"
+        return Violation(QuarantineReason.TOO_LARGE, detail, "data")
     if _attribute_bytes(event) > ATTRIBUTE_BYTES_MAX:
         detail = f"the attributes together are above {ATTRIBUTE_BYTES_MAX} bytes"
         return Violation(QuarantineReason.TOO_LARGE, detail)
@@ -152,35 +162,41 @@ def _is_kind(source: str, event_type: str, media_type: str | None) -> bool:
     )
 
 
-def _check_required(event: Event) -> str | None:
+def _bad(attribute: str | None, detail: str) -> Violation:
+    return Violation(QuarantineReason.BAD_EVENT, detail, attribute)
+
+
+def _check_required(event: Event) -> Violation | None:
     for name, value, chars_max in (
         ("id", event.id, ID_CHARS_MAX),
         ("source", event.source, SOURCE_CHARS_MAX),
         ("type", event.type, TYPE_CHARS_MAX),
     ):
         if len(value) > chars_max or _VISIBLE.fullmatch(value) is None:
-            return f"{name} is not 1 to {chars_max} visible ASCII characters"
+            return _bad(name, f"{name} is not 1 to {chars_max} visible ASCII characters")
     return None
 
 
-def _check_optional(event: Event) -> str | None:
+def _check_optional(event: Event) -> Violation | None:
     if event.time is not None and parse_ms(event.time) is None:
-        return "time is not an RFC 3339 timestamp"
+        return _bad("time", "time is not an RFC 3339 timestamp")
     subject = event.subject
     if subject is not None and (
-        not 1 <= len(subject) <= SUBJECT_CHARS_MAX or _FORBIDDEN.search(subject) is not None
+        not 1 <= len(subject) <= SUBJECT_CHARS_MAX or has_forbidden_characters(subject)
     ):
-        return f"subject is not 1 to {SUBJECT_CHARS_MAX} characters without controls"
+        detail = f"subject is not 1 to {SUBJECT_CHARS_MAX} characters without controls"
+        return _bad("subject", detail)
     dataschema = event.dataschema
     if dataschema is not None and (
         len(dataschema) > DATASCHEMA_CHARS_MAX or _VISIBLE.fullmatch(dataschema) is None
     ):
-        return f"dataschema is not a URI of at most {DATASCHEMA_CHARS_MAX} characters"
+        detail = f"dataschema is not a URI of at most {DATASCHEMA_CHARS_MAX} characters"
+        return _bad("dataschema", detail)
     media_type = event.datacontenttype
     if media_type is not None and (
         len(media_type) > CONTENT_TYPE_CHARS_MAX or not _is_media_type(media_type)
     ):
-        return "the content type is not a media type"
+        return _bad("datacontenttype", "the content type is not a media type")
     return None
 
 
@@ -190,29 +206,30 @@ def _is_media_type(text: str) -> bool:
     return _MEDIA_TYPE.fullmatch(text) is not None
 
 
-def _check_extensions(extensions: dict[str, str]) -> str | None:
+def _check_extensions(extensions: dict[str, str]) -> Violation | None:
     if len(extensions) > EXTENSIONS_MAX:
-        return f"there are more than {EXTENSIONS_MAX} extensions"
+        return _bad(None, f"there are more than {EXTENSIONS_MAX} extensions")
     for name, value in extensions.items():
         if len(name) > EXTENSION_NAME_CHARS_MAX or _EXTENSION_NAME.fullmatch(name) is None:
-            return f"an extension's name is not 1 to {EXTENSION_NAME_CHARS_MAX} of a-z 0-9"
+            detail = f"an extension's name is not 1 to {EXTENSION_NAME_CHARS_MAX} of a-z 0-9"
+            return _bad(name, detail)
         if name in _CONTEXT_NAMES:
-            return "an extension bears the name of a context attribute"
-        if len(value) > EXTENSION_CHARS_MAX or _FORBIDDEN.search(value) is not None:
-            return (
-                f"extension {name} is not at most {EXTENSION_CHARS_MAX} characters without controls"
-            )
+            return _bad(name, "an extension bears the name of a context attribute")
+        if len(value) > EXTENSION_CHARS_MAX or has_forbidden_characters(value):
+            rule = f"is not at most {EXTENSION_CHARS_MAX} characters without controls"
+            return _bad(name, f"extension {name} {rule}")
     ordering_key = extensions.get("orderingkey")
     if ordering_key is not None and not 1 <= len(ordering_key) <= ORDERING_KEY_CHARS_MAX:
-        return f"orderingkey is not 1 to {ORDERING_KEY_CHARS_MAX} characters"
+        detail = f"orderingkey is not 1 to {ORDERING_KEY_CHARS_MAX} characters"
+        return _bad("orderingkey", detail)
     return None
 
 
-def _check_internal(event: Event) -> str | None:
+def _check_internal(event: Event) -> Violation | None:
     if event.target is not None and _TARGET.fullmatch(event.target) is None:
-        return "hooklane_target is not the id of a subscription"
+        return _bad(None, "hooklane_target is not the id of a subscription")
     if event.kind is not None and event.kind not in {"test", "replay"}:
-        return "hooklane_kind is neither test nor replay"
+        return _bad(None, "hooklane_kind is neither test nor replay")
     return None
 
 

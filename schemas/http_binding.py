@@ -122,10 +122,12 @@ def event_from_http(
         if match is not None and match.group(1) not in attributes:
             text = _decoded(raw)
             if text is None:
-                return Violation(QuarantineReason.BAD_EVENT, "a ce- header is badly encoded")
+                detail = "a ce- header is badly encoded"
+                return Violation(QuarantineReason.BAD_EVENT, detail, match.group(1))
             attributes[match.group(1)] = text
         elif name.startswith("ce-") and match is None:
-            return Violation(QuarantineReason.BAD_EVENT, "a ce- header's name is not a-z 0-9")
+            detail = "a ce- header's name is not a-z 0-9"
+            return Violation(QuarantineReason.BAD_EVENT, detail, name.removeprefix("ce-"))
         elif name in TRACE_NAMES:
             traces.setdefault(name, trace_value(name, raw))
         elif name == "content-type":

@@ -33,7 +33,7 @@ from gateway.intake import Intake, Place
 from gateway.limits import EventLimits
 from gateway.metrics import GatewayMetrics
 from gateway.native import read_plain_batch
-from gateway.problems import Code, Problem, RefusedError
+from gateway.problems import Code, FieldError, Problem, RefusedError, invalid
 from gateway.reading import header_of, hold_place, media_type_of, read_body, unsupported
 from gateway.sending import Sending
 from gateway.tracing import traces_of
@@ -225,7 +225,7 @@ def _split(body: bytes) -> list[bytes]:
     if isinstance(items, JsonRefused):
         raise RefusedError(Problem(Code.INVALID_JSON, items.detail))
     if not items:
-        raise RefusedError(Problem(Code.VALIDATION_FAILED, "a batch has at least one item"))
+        raise RefusedError(invalid([FieldError("", "a batch has at least one item")]))
     return items
 
 

@@ -19,6 +19,7 @@ def test_an_event_that_goes_round_is_refused_for_good(value: str) -> None:
 
     assert isinstance(problem, Problem)
     assert problem.code is Code.VALIDATION_FAILED
+    assert [one.pointer for one in problem.errors] == ["/webhook-hops"]
     assert problem_headers(problem) == {"webhook-delivery": "abort-message"}
 
 

@@ -275,6 +275,7 @@ async def test_a_batch_that_is_none_is_refused_as_a_whole(
     answered, problem = await post(api, body, NATIVE, "/v1/events/batch")
 
     assert (answered, problem["code"]) == (status, code)
+    assert ("errors" in problem) is (status == 422)
     assert "items" not in problem
 
 
