@@ -112,7 +112,7 @@ def _admit_closely(raw: bytes, ambience: Ambience, index: int | None) -> Event |
     """Judge an event field by field, to name each that is wrong: most need not be."""
     document = parse_object(raw)
     if isinstance(document, JsonRefused):
-        return Problem(Code.INVALID_JSON, document.detail)
+        return document.problem()
     errors = _unknown_fields(document) + _field_errors(document.members)
     if errors:
         return invalid(errors)
@@ -155,7 +155,7 @@ def admit_structured(raw: bytes, ambience: Ambience) -> Event | Problem:
     """Judge a CloudEvent that is one JSON document; its extension names the subscriber."""
     document = parse_object(raw)
     if isinstance(document, JsonRefused):
-        return Problem(Code.INVALID_JSON, document.detail)
+        return document.problem()
     event = decode_document(raw, data_bytes_max=ambience.data_bytes_max)
     return _finish(event, ambience, pointer_of)
 
@@ -168,7 +168,7 @@ def admit_binary(headers: Mapping[str, str], body: bytes, ambience: Ambience) ->
     if isinstance(event, Event) and event.data and is_json_type(event.datacontenttype or ""):
         refused = check_json(event.data)
         if refused is not None:
-            return Problem(Code.INVALID_JSON, refused.detail)
+            return refused.problem()
     return _finish(event, ambience, _in_headers)
 
 

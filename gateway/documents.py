@@ -13,6 +13,7 @@ from typing import Final, TypeAlias
 import msgspec
 import orjson
 
+from gateway.problems import Code, FieldError, Problem
 from schemas.json_text import depth_of, has_duplicate_names
 
 JsonValue: TypeAlias = "str | int | float | bool | list[JsonValue] | dict[str, JsonValue] | None"
@@ -24,9 +25,19 @@ MEMBERS_MAX: Final = 256
 
 @dataclass(frozen=True, slots=True)
 class JsonRefused:
-    """The bytes are not a document we take; `detail` never quotes them."""
+    """The bytes are not a document we take; `detail` never quotes them.
+
+    `is_other_kind`: they are good JSON, but no object, or no array, as was asked for.
+    """
 
     detail: str
+    is_other_kind: bool = False
+
+    def problem(self) -> Problem:
+        """Answer 400 to what could not be read, 422 to what could."""
+        if self.is_other_kind:
+            return Problem(Code.VALIDATION_FAILED, self.detail, (FieldError("", self.detail),))
+        return Problem(Code.INVALID_JSON, self.detail)
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +54,7 @@ def parse_object(raw: bytes, *, depth_max: int = DEPTH_MAX) -> JsonObject | Json
     if isinstance(members, JsonRefused):
         return members
     if not isinstance(members, dict):
-        return JsonRefused("the document is not a JSON object")
+        return JsonRefused("the document is not a JSON object", is_other_kind=True)
     if len(members) > MEMBERS_MAX:
         return JsonRefused(f"the document has more than {MEMBERS_MAX} members")
     parts = msgspec.json.decode(raw, type=dict[str, msgspec.Raw])
@@ -61,6 +72,9 @@ def split_array(raw: bytes, *, items_max: int) -> list[bytes] | JsonRefused | No
     """
     try:
         items = msgspec.json.decode(raw, type=list[msgspec.Raw])
+    except msgspec.ValidationError:  # it begins like something else
+        refused = check_json(raw)
+        return refused or JsonRefused("the document is not a JSON array", is_other_kind=True)
     except (msgspec.DecodeError, RecursionError):
         return JsonRefused("the document is not a JSON array")
     if len(items) > items_max:

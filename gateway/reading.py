@@ -85,7 +85,7 @@ async def read_object(
         raise RefusedError(unsupported(media_types))
     document = parse_object(body)
     if isinstance(document, JsonRefused):
-        raise RefusedError(Problem(Code.INVALID_JSON, document.detail))
+        raise RefusedError(document.problem())
     return document
 
 

@@ -22,8 +22,9 @@ _NOTES: Final = """
   in the order of their names; answer `{items, next_cursor}`, `next_cursor` null at the end.
 - Entities carry `version`, sent as `ETag: "3"`; `If-Match` guards every change. Unknown and
   read-only members of a body are errors. PATCH is a JSON merge patch: null restores a default.
-- 400 = could not be parsed; 422 = understood, but wrong: `errors` says where, by JSON pointer; of
-  what came in a header it is `/` and its name in lower case (`/ce-id`, `/content-type`).
+- 400 = could not be parsed; 422 = understood, but wrong (an array for an object, too): `errors`
+  says where, by JSON pointer; of what came in a header it is `/` and its name in lower case
+  (`/ce-id`, `/content-type`).
 - 503 carries `Retry-After`, and 429 where waiting helps: not when there is as much of something as
   there may be. Quotas count per gateway process and are told in the fields `RateLimit-Policy` and
   `RateLimit`.

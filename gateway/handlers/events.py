@@ -223,7 +223,7 @@ def _split(body: bytes) -> list[bytes]:
     if items is None:
         raise RefusedError(Problem(Code.TOO_LARGE, f"a batch has at most {BATCH_ITEMS_MAX} items"))
     if isinstance(items, JsonRefused):
-        raise RefusedError(Problem(Code.INVALID_JSON, items.detail))
+        raise RefusedError(items.problem())
     if not items:
         raise RefusedError(invalid([FieldError("", "a batch has at least one item")]))
     return items

@@ -13,6 +13,7 @@ from gateway.documents import (
     parse_object,
     split_array,
 )
+from gateway.problems import Code
 
 
 def nested(depth: int) -> bytes:
@@ -41,9 +42,6 @@ def nested(depth: int) -> bytes:
         b'{"a":-Infinity}',
         b'{"a":1e400}',
         b'{"a":' + b"1" * 4301 + b"}",
-        b"[]",
-        b'"text"',
-        b"null",
         nested(65),
         nested(1_025),
         b"[" * 1_000_000,
@@ -63,6 +61,18 @@ def test_what_is_no_strict_json_object_is_refused(body: bytes) -> None:
 
     assert isinstance(refused, JsonRefused)
     assert refused.detail
+    assert refused.problem().code is Code.INVALID_JSON
+
+
+@pytest.mark.parametrize("body", [b"[]", b'"text"', b" 1 ", b"null", b"[{}]"])
+def test_good_json_of_another_kind_is_understood_and_wrong(body: bytes) -> None:
+    """It is told apart from what is no JSON: 422, and the whole document is meant."""
+    refused = parse_object(body)
+
+    assert isinstance(refused, JsonRefused)
+    problem = refused.problem()
+    assert problem.code is Code.VALIDATION_FAILED
+    assert [one.pointer for one in problem.errors] == [""]
 
 
 @pytest.mark.parametrize(
@@ -120,10 +130,31 @@ def test_an_array_is_cut_into_the_bytes_of_its_items() -> None:
     assert items == [b'{"a":1}', b"2", b'"x"']
 
 
-@pytest.mark.parametrize("body", [b"{}", b"", b"[1,]", b"[" * 100_000, b'["\\ud8'])
-def test_what_is_no_array_is_refused(body: bytes) -> None:
+@pytest.mark.parametrize(
+    ("body", "is_json"),
+    [
+        (b"", False),
+        (b"[1,]", False),
+        (b"[" * 100_000, False),
+        (b'["\\ud8', False),
+        (b"{}", True),
+        (b'"text"', True),
+        (b"1", True),
+        (b"null", True),
+        (b'{"a":', False),
+        (b'{"a":1} x', False),
+        (b'{"a":NaN}', False),
+        (b'"\xff"', False),
+        (nested(65), False),
+    ],
+)
+def test_what_is_no_array_is_refused(body: bytes, *, is_json: bool) -> None:
     """Neither broken text nor a deep one costs more than a refusal."""
-    assert isinstance(split_array(body, items_max=3), JsonRefused)
+    refused = split_array(body, items_max=3)
+
+    assert isinstance(refused, JsonRefused)
+    code = Code.VALIDATION_FAILED if is_json else Code.INVALID_JSON
+    assert refused.problem().code is code
 
 
 def test_an_array_above_the_limit_is_told_apart() -> None:

@@ -71,6 +71,8 @@ async def test_an_asymmetric_one_shows_its_public_key(api: GatewayApi) -> None:
         (PATH, b"{", {}, (400, "invalid_json")),
         (PATH, b'{"url":"x","url":"y"}', {}, (400, "invalid_json")),
         (PATH, b"{}", {}, (422, "validation_failed")),
+        (PATH, b"[]", {}, (422, "validation_failed")),
+        (PATH, b'"x"', {}, (422, "validation_failed")),
         (PATH, b'{"url":"https://localhost/"}', {}, (422, "url_not_allowed")),
         (
             PATH,
