@@ -47,8 +47,6 @@ def service_environment(
         "HOOKLANE_EGRESS__ALLOW_HTTP": "true",
         "HOOKLANE_EGRESS__ALLOW_CIDRS": f"{HOST}/32",
         "HOOKLANE_LOG__FORMAT": "console",
-        # The first transaction of a fresh broker makes a topic of its own.
-        "HOOKLANE_REGISTRY__WRITE_DEADLINE_S": "10",
         "HOOKLANE_LIFECYCLE__SHUTDOWN_S": str(SHUTDOWN_S),
     }
     bound = {

@@ -26,6 +26,7 @@ from hooklane.dev.plan import (
     service_environment,
 )
 from hooklane.dev.processes import Services
+from hooklane.dev.warm_up import open_transactions
 from hooklane.embedded_kafka import EmbeddedKafka, EmbeddedKafkaError
 from hooklane.exits import FAILURE, INTERRUPTED, OK, CommandFailed
 from hooklane.guard import Guard
@@ -180,6 +181,7 @@ class DevStack:
         wrong = [str(one) for one in applied.differences if one.is_fatal]
         if wrong:
             raise CommandFailed(FAILURE, f"the topics there are of another kind: {wrong[0]}")
+        await open_transactions(settings.kafka, self._plan.prefix)
         report(f"topics {self._plan.prefix}.*: {settings.topics.partitions} partitions each")
 
     async def _first_delivery(self, webhook_id: str) -> None:

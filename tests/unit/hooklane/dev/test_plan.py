@@ -53,6 +53,13 @@ def test_the_user_may_tune() -> None:
     assert made["HOOKLANE_TOPICS__REPLICATION_FACTOR"] == "1"
 
 
+def test_a_change_is_written_as_soon_as_anywhere() -> None:
+    """The demo waits for a fresh broker beforehand, so the bound of 2 s holds here, too."""
+    made = service_environment({}, PLAN, "gateway")
+
+    assert not [name for name in made if name.startswith("HOOKLANE_REGISTRY__")]
+
+
 def test_only_loopback_is_opened_to_deliveries() -> None:
     """The demo's receiver is reachable by http; no other private address is."""
     made = service_environment({}, PLAN, "deliverer")
