@@ -16,6 +16,7 @@ from structlog.typing import FilteringBoundLogger
 
 from chassis import kafka, kafka_seam
 from chassis.clock import Clock, SystemClock
+from chassis.freshness import Freshness
 from chassis.kafka import KafkaUnavailable
 from chassis.kafka_seam import Fetched
 from chassis.settings import KafkaSettings
@@ -85,7 +86,7 @@ class Table(Generic[T]):
         self._entries: dict[int, dict[bytes, tuple[T, int]]] = {}
         self._positions: dict[int, int] = {}
         self._targets: dict[int, int] = {}
-        self._fetched_at: dict[int, int] = {}
+        self._heard: dict[int, Freshness] = {}
         self._caught_up: set[int] = set()
         self._expectations: dict[int, list[Expectation]] = {}
         self._reader: AIOKafkaConsumer | None = None
@@ -132,7 +133,7 @@ class Table(Generic[T]):
             self._positions.pop(gone)
             self._entries.pop(gone)
             self._targets.pop(gone, None)
-            self._fetched_at.pop(gone, None)
+            self._heard.pop(gone, None)
             self._caught_up.discard(gone)
         for new in wanted - set(self._positions):
             self._positions[new] = -1
@@ -175,15 +176,31 @@ class Table(Generic[T]):
         return partition in self._caught_up
 
     def seconds_since_fetch(self, partition: int | None = None) -> float:
-        """Return the age of the last fetch answer, of the worst owned partition by default."""
-        asked = list(self._positions) if partition is None else [partition]
-        if not asked:
-            return 0.0
-        answers = [self._last_fetch(p) for p in asked]
-        known = [answer for answer in answers if answer is not None]
-        if len(known) < len(answers):
-            return float("inf")
-        return max(0.0, (self._clock.now_ms() - min(known)) / 1000)
+        """Return how old what is known may be, of the worst owned partition by default."""
+        now_ms, worst = self._clock.now_ms(), 0.0
+        for one in self._positions if partition is None else (partition,):
+            known_since = self._known_since(one)
+            if known_since is None:
+                return float("inf")
+            worst = max(worst, (now_ms - known_since) / 1000)
+        return worst
+
+    def _known_since(self, partition: int) -> int | None:
+        heard = self._heard.get(partition)
+        if heard is None or heard.known_since is None:
+            self._note_fetches()  # a first answer need not wait for the reader's next round
+            heard = self._heard.get(partition)
+        return None if heard is None else heard.known_since
+
+    async def wait_fresh(self, partition: int, *, within_s: float, timeout_s: float) -> bool:
+        """Wait until what is known is that young; False at the timeout."""
+        deadline = self._clock.monotonic() + timeout_s
+        while self.seconds_since_fetch(partition) > within_s:
+            left_s = deadline - self._clock.monotonic()
+            if left_s <= 0:
+                return False
+            await asyncio.sleep(min(LOOK_S, left_s))
+        return True
 
     async def wait_for(self, partition: int, position: int, *, timeout_s: float) -> bool:
         """Wait until the table has everything below `position`; False at the timeout."""
@@ -268,6 +285,7 @@ class Table(Generic[T]):
                 for place, records in got.items():
                     self._apply_all(place.partition, records)
                 self._save_positions()
+                self._note_fetches()
         finally:
             # Positions are not saved here: a `getmany` that failed may have moved them beyond
             # records that it never returned.
@@ -280,8 +298,7 @@ class Table(Generic[T]):
         reader = self._reader
         if reader is None:
             return
-        for partition in self._positions:
-            self._last_fetch(partition)
+        self._note_fetches()
         known = {p: self.position(p) for p in self._positions if self._is_begun(p)}
         self._positions.update(known)
         reader.assign([self._place(partition) for partition in self._positions])
@@ -303,14 +320,15 @@ class Table(Generic[T]):
             if live is not None:
                 self._positions[partition] = live
 
-    def _last_fetch(self, partition: int) -> int | None:
-        """Return when a fetch was last answered; assigning anew forgets it, so we remember."""
-        live = None
-        if self._reader is not None:
-            live = kafka_seam.fetched_at_ms(self._reader, self._place(partition))
-        if live is not None:
-            self._fetched_at[partition] = live
-        return self._fetched_at.get(partition)
+    def _note_fetches(self) -> None:
+        """Note what was heard of each partition; assigning anew forgets it, so we remember."""
+        if self._reader is None:
+            return
+        for partition in self._positions:
+            heard = self._heard.get(partition)
+            if heard is None:
+                heard = self._heard[partition] = Freshness()
+            heard.note(kafka_seam.fetched_at_ms(self._reader, self._place(partition)))
 
     async def _find_ends(self) -> None:
         for partition in set(self._positions) - set(self._targets):

@@ -79,7 +79,10 @@ async def take_over(
     )
     ticker.begin(state.mark, machine.head_position)
     lease = Lease(claimed_at)
-    endpoints.may_send = lambda: lease.is_fresh(parts.clock.monotonic())
+    endpoints.may_send = lambda: (
+        lease.is_fresh(parts.clock.monotonic())
+        and lease.is_registry_fresh(parts.registry.silence_s(partition))
+    )
     commits = Commits(
         partition,
         parts,
