@@ -162,7 +162,9 @@ class Seats:
             self._log.warning("ownership.drain_late", partitions=len(late))
             await asyncio.wait(late, timeout=1)
         for task in done:
-            if not task.cancelled() and (error := task.exception()) is not None:
+            if task.cancelled():
+                self._log.error("ownership.drain_failed", error="cancelled")
+            elif (error := task.exception()) is not None:
                 self._log.error("ownership.drain_failed", error=repr(error))
 
     def assign(self, partitions: Collection[int], *, is_same_member: bool) -> None:

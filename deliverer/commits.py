@@ -15,6 +15,7 @@ from deliverer.policy.pacing import pause_s, tells_group
 from deliverer.records import tick_records
 from deliverer.sampling import DropCounter
 from deliverer.ticking import Committed, Lost, Tick, Ticker
+from schemas.outcome import Outcome
 
 
 class Commits:
@@ -127,6 +128,37 @@ class Commits:
         """Wait until the tick under way ended."""
         if self._task is not None:
             await asyncio.wait({self._task})
+
+    async def finish(self, deadline_s: float, *, is_over: Callable[[], bool]) -> None:
+        """Commit until nothing is left, at most so long; what is left then is told.
+
+        A step begins ticks as well, and one that is under way holds what `has_output` asks for.
+        """
+        try:
+            async with asyncio.timeout(deadline_s):
+                while (self.is_open or self.has_output) and not is_over():
+                    if not self.is_open:
+                        self.begin()
+                    await self.wait()
+        except TimeoutError:
+            self._parts.log.warning("tick.late", deadline_s=round(deadline_s, 1), **self._left())
+
+    def give_up(self) -> list[AttemptLog]:
+        """Return the ends of attempts that no tick is known to carry, and tell how many."""
+        unwritten = self._machine.unwritten
+        if unwritten or self.is_open:
+            self._parts.log.warning("worker.uncommitted", **self._left())
+        return unwritten
+
+    def _left(self) -> dict[str, object]:
+        ended = self._machine.unwritten
+        delivered = sum(log.outcome is Outcome.DELIVERED for log in ended)
+        return {
+            "partition": self._partition,
+            "attempts": len(ended),
+            "delivered": delivered,
+            "is_tick_open": self.is_open,
+        }
 
     async def cancel(self) -> None:
         """Give up the tick under way; whether it lands is for the successor to read."""

@@ -12,7 +12,6 @@ results dropped, but for successes: it remembers those).
 
 import asyncio
 from collections.abc import Sequence
-from contextlib import suppress
 
 from chassis.kafka_seam import Fetched
 from chassis.seats import CloseReason
@@ -104,10 +103,12 @@ class PartitionWorker:
             self._poke()
 
     async def drain(self, deadline_s: float) -> None:
-        """Start nothing more, wait for what runs, commit a last tick."""
+        """Start nothing more, wait for what runs, commit what ended, also with the time left."""
         self._may_start = False
+        loop = asyncio.get_running_loop()
+        end = loop.time() + deadline_s + LAST_TICK_S
         await self._running.wait(deadline_s)
-        await self._last_ticks()
+        await self._last_ticks(end - loop.time())
         self._is_drained = True
 
     def resume(self) -> None:
@@ -128,7 +129,7 @@ class PartitionWorker:
         try:
             if reason == "stop" and not self.is_dead:
                 self._running.cut()
-                await self._last_ticks()
+                await self._last_ticks(LAST_TICK_S)
         finally:
             self._die(needs_takeover=self.needs_takeover)
             await self._release(is_moving=reason != "stop")
@@ -355,18 +356,10 @@ class PartitionWorker:
         self._parts.log.error("worker.lost", partition=self._partition, cause=lost.cause)
         self._die(needs_takeover=lost.needs_takeover)
 
-    async def _last_ticks(self) -> None:
+    async def _last_ticks(self, deadline_s: float) -> None:
         """Commit what is left, bounded; what does not land is repeated by the next owner."""
-        life = self._life
-        if life is None:
-            return
-        with suppress(TimeoutError):
-            async with asyncio.timeout(LAST_TICK_S):
-                await life.commits.wait()
-                while life.commits.has_output and not self.is_dead:
-                    if not life.commits.is_open:
-                        life.commits.begin()
-                    await life.commits.wait()
+        if self._life is not None:
+            await self._life.commits.finish(deadline_s, is_over=lambda: self.is_dead)
 
     def _die(self, *, needs_takeover: bool) -> None:
         """Stop being the owner: no start, no result, no tick from here on."""
@@ -380,7 +373,7 @@ class PartitionWorker:
         if (life := self._life) is not None:
             life.endpoints.listen(None)
             now = self._parts.clock.now_ms()
-            self._parts.recollections.keep(self._partition, life.machine.unwritten, now=now)
+            self._parts.recollections.keep(self._partition, life.commits.give_up(), now=now)
             life.doors.step_aside()
         self._running.cut()
         self._parts.delays.remove(self._partition)

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Callable
 
 import structlog
+from structlog.testing import capture_logs
 
 from chassis.seats import ABANDONED_S, TAKEOVERS_MAX, OwnershipHooks, Seats
 from tests.fakes.actor import RecordingActor
@@ -254,19 +255,26 @@ async def test_a_dead_one_with_the_wish_is_replaced() -> None:
 
 
 async def test_a_drain_that_hangs_or_fails_does_not_stop_the_rebalance() -> None:
-    """It is cut at the bound; the others were drained."""
+    """It is cut at the bound; the others were drained, and each kind of end is in the log."""
 
     class Hanging(RecordingActor):
         async def drain(self, deadline_s: float) -> None:
             if self.partition == 1:
                 await asyncio.Event().wait()
-            raise ValueError("no")
+            raise ValueError("no") if self.partition == 2 else asyncio.CancelledError
 
     room = Room(Hanging)
-    room.seats.assign({1, 2}, is_same_member=False)
-    await until(lambda: room.running() == [1, 2])
+    room.seats.assign({1, 2, 3}, is_same_member=False)
+    await until(lambda: room.running() == [1, 2, 3])
 
-    await room.seats.balance(0.01, 0.02)
+    with capture_logs() as said:
+        await room.seats.balance(0.01, 0.02)
 
-    room.seats.assign({1, 2}, is_same_member=True)
-    assert room.running() == [1, 2]
+    told = sorted((entry["event"], entry.get("error")) for entry in said)
+    assert told == [
+        ("ownership.drain_failed", "ValueError('no')"),
+        ("ownership.drain_failed", "cancelled"),
+        ("ownership.drain_late", None),
+    ]
+    room.seats.assign({1, 2, 3}, is_same_member=True)
+    assert room.running() == [1, 2, 3]

@@ -15,6 +15,7 @@ from deliverer.policy.pacing import (
     TOLD_SPACING_S,
 )
 from deliverer.ticking import Lost
+from schemas.outcome import Outcome
 from tests.fakes.deliverer import NAMES, Bench, delivery_record
 
 
@@ -212,3 +213,35 @@ async def test_a_cancelled_tick_tells_nobody(bench: Bench) -> None:
 
     assert ended == []
     assert not commits.is_open
+
+
+async def test_what_a_deadline_leaves_uncommitted_is_told_and_so_is_its_loss(bench: Bench) -> None:
+    """A partition that moves with results in no tick will be repeated: the log says how much."""
+    bench.registry.put(ordering="none")
+    await bench.feed(*(delivery_record(offset) for offset in range(3)))
+    bench.log.gate.clear()
+    bench.attempts.finish(0)
+    await bench.turn()
+    bench.attempts.finish(1)
+    bench.attempts.finish(2, Outcome.HTTP_5XX, status=500)
+
+    await commits_of(bench).finish(0, is_over=lambda: False)
+    await bench.worker.close("lost")
+
+    left = {"partition": 0, "attempts": 3, "delivered": 2, "is_tick_open": True}
+    assert bench.said.entries[1:] == [
+        {"event": "tick.late", "log_level": "warning", "deadline_s": 0, **left},
+        {"event": "worker.uncommitted", "log_level": "warning", **left},
+    ]
+
+
+async def test_a_partition_with_nothing_left_goes_without_a_word(bench: Bench) -> None:
+    """Every ordinary rebalance would warn else."""
+    await bench.feed(delivery_record(0))
+    bench.attempts.finish(0)
+
+    await bench.worker.drain(0)
+    await bench.worker.close("lost")
+
+    assert len(bench.log.of(NAMES.attempts)) == 1
+    assert [entry["event"] for entry in bench.said.entries] == ["takeover.done"]

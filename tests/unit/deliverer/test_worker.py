@@ -35,6 +35,12 @@ async def started() -> AsyncIterator[Started]:
         await bench.close()
 
 
+async def spin() -> None:
+    """Let the loop turn until nothing moves any more."""
+    for _ in range(20):
+        await asyncio.sleep(0)
+
+
 async def test_a_takeover_stands_where_the_last_tick_ended(started: Started) -> None:
     """Position, delay topics and term come from `$window`; the claim comes first."""
     window = WindowRecord(
@@ -373,6 +379,33 @@ async def test_a_revoked_partition_commits_what_ended_and_starts_nothing(started
     bench.worker.resume()
     await bench.turn()
     assert bench.attempts.sequences == [0, 1]
+
+
+async def test_a_join_waits_for_the_tick_that_a_step_began_after_a_slow_one(
+    started: Started,
+) -> None:
+    """Nothing is left to write when it begins, and all of that would be repeated without it."""
+    bench = await started()
+    bench.registry.put(ordering="none")
+    await bench.feed(delivery_record(0), delivery_record(1))
+    bench.log.gate.clear()
+    bench.attempts.finish(0)
+    await bench.turn()
+    bench.attempts.finish(1)
+    bench.clock.advance(2)
+
+    draining = asyncio.create_task(bench.worker.drain(3))
+    await spin()
+    bench.log.gate.set()
+    bench.log.gate.clear()  # one commit passes: the next one takes its time as well
+    await spin()
+    ended_with = (draining.done(), len(bench.log.ticks))
+    bench.log.gate.set()
+    await draining
+
+    assert ended_with == (False, 1)
+    assert [window.w for window in bench.log.windows] == [1, 2]
+    assert [entry["event"] for entry in bench.said.entries] == ["takeover.done"]
 
 
 async def test_a_stop_counts_what_it_cuts_as_cancelled(started: Started) -> None:
