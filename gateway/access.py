@@ -1,10 +1,14 @@
 """May this key do this: 401 without a valid key, 404 for what is foreign, 403 without the scope.
 
 In this order, so that a key which is bound to a subscriber cannot learn what else there is.
+
+A revocation holds as soon as it is read. So a key of the registry counts only as long as the
+registry was read a moment ago: a process that was frozen, or cut off from Kafka, knows nothing of
+what was revoked meanwhile. The root key, which no revocation concerns, always counts.
 """
 
-from collections.abc import Mapping, Sequence
-from typing import Final
+from collections.abc import Callable, Mapping, Sequence
+from typing import Final, Protocol
 
 from aiohttp import hdrs, web
 
@@ -20,19 +24,42 @@ _UNAUTHORIZED: Final = Problem(
 )
 FOREIGN_SUBSCRIBER: Final = Problem(Code.NOT_FOUND, "there is no such subscriber")
 FOREIGN_KEY: Final = Problem(Code.NOT_FOUND, "there is no such key")
+_UNCERTAIN: Final = Problem(
+    Code.UNAVAILABLE, "Kafka is silent: nobody here knows whether this key was revoked; try again"
+)
+
+
+class Revocations(Protocol):
+    """What tells whether all revocations are known but for the latest moment's."""
+
+    @property
+    def are_known(self) -> bool:
+        """Tell whether they are."""
+        ...
+
+    async def wait_known(self) -> bool:
+        """Wait a bounded time until they are; tell whether they are."""
+        ...
 
 
 class Access:
     """Decides who may come in."""
 
-    def __init__(self, keyring: Keyring, keys: Shelf[ApiKeyRecord]) -> None:
+    def __init__(
+        self, keyring: Keyring, keys: Shelf[ApiKeyRecord], revocations: Revocations
+    ) -> None:
         self._keyring = keyring
         self._keys = keys
+        self._revocations = revocations
 
-    def admit(self, request: web.Request, scope: Scope, *, now_ms: int) -> Principal:
-        """Give who asks, or raise RefusedError."""
+    async def admit(
+        self, request: web.Request, scope: Scope, *, now_ms: Callable[[], int]
+    ) -> Principal:
+        """Give who asks, or raise RefusedError; waits a moment when revocations are not known."""
         authorizations = request.headers.getall(hdrs.AUTHORIZATION, [])
-        judged = self.judge(authorizations, request.match_info, scope, now_ms=now_ms)
+        judged = self.judge(authorizations, request.match_info, scope, now_ms=now_ms())
+        if judged is _UNCERTAIN and await self._revocations.wait_known():
+            judged = self.judge(authorizations, request.match_info, scope, now_ms=now_ms())
         if isinstance(judged, Problem):
             raise RefusedError(judged)
         return judged
@@ -50,6 +77,8 @@ class Access:
         principal = self._keyring.principal_of(only, now_ms=now_ms)
         if principal is None:
             return _UNAUTHORIZED
+        if principal.key_id is not None and not self._revocations.are_known:
+            return _UNCERTAIN
         if hidden := self._hidden(principal, place):
             return hidden
         if not principal.may(scope):

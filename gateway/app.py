@@ -145,7 +145,7 @@ def _authorize(access: Access, clock: Clock) -> Callable[..., Awaitable[web.Stre
             method = hdrs.METH_GET if request.method == hdrs.METH_HEAD else request.method
             scope = request.app[SCOPES][method, resource.canonical]
             if scope is not None:
-                request[PRINCIPAL] = access.admit(request, scope, now_ms=clock.now_ms())
+                request[PRINCIPAL] = await access.admit(request, scope, now_ms=clock.now_ms)
         return await handler(request)
 
     return authorize

@@ -18,6 +18,7 @@ from gateway.problems import Code, Problem, RefusedError
 from gateway.registry import AnyRecord, R, Removal, Stored
 from gateway.registry_rows import RegistryIndex, Row, decode_row
 from gateway.subscriptions import Change, RawRecord
+from schemas.api_keys import KEYS_SUBSCRIBER
 from schemas.event import Violation
 from schemas.registry import (
     RegistryKind,
@@ -30,6 +31,9 @@ from schemas.registry import (
 )
 from schemas.subscribers import subscriber_key
 from schemas.topics import partition_of
+
+KNOWN_S = 1.5
+"""How old what is known of keys may be; a revocation is to hold everywhere within 2 s."""
 
 _NOT_WRITTEN = Problem(
     Code.UNAVAILABLE, "the registry takes no writes now; nothing was written: try again"
@@ -65,6 +69,16 @@ class RegistryTopic:
             return None
         return row.stored(appended_at=self._table.appended_at(partition, key))
 
+    def is_known(self, subscriber: str) -> bool:
+        """Tell whether all that was written for a subscriber is known but for the last moment's."""
+        partition = partition_of(subscriber.encode(), self._partitions)
+        return self._table.seconds_since_fetch(partition) <= KNOWN_S
+
+    async def wait_known(self, subscriber: str, *, timeout_s: float) -> bool:
+        """Wait until it is; False at the timeout."""
+        partition = partition_of(subscriber.encode(), self._partitions)
+        return await self._table.wait_fresh(partition, within_s=KNOWN_S, timeout_s=timeout_s)
+
     async def update(self, subscriber: str, produce: Callable[[], Writes]) -> None:
         """Write at once what `produce` returns.
 
@@ -77,6 +91,23 @@ class RegistryTopic:
             raise RefusedError(_IN_DOUBT) from None
         except WriteUnavailable:
             raise RefusedError(_NOT_WRITTEN) from None
+
+
+class KafkaRevocations:
+    """Whether all revocations of keys are known, by what was heard of where keys lie."""
+
+    def __init__(self, topic: RegistryTopic, *, timeout_s: float) -> None:
+        self._topic = topic
+        self._timeout_s = timeout_s
+
+    @property
+    def are_known(self) -> bool:
+        """Tell whether they are, but for those of the last KNOWN_S."""
+        return self._topic.is_known(KEYS_SUBSCRIBER)
+
+    async def wait_known(self) -> bool:
+        """Wait a bounded time until they are; tell whether they are."""
+        return await self._topic.wait_known(KEYS_SUBSCRIBER, timeout_s=self._timeout_s)
 
 
 class KafkaShelf(Generic[R]):

@@ -26,7 +26,12 @@ from gateway.connections import RESERVED, fit
 from gateway.following import Followers
 from gateway.ingest_rules import IngestFacts
 from gateway.intake import Intake
-from gateway.kafka_registry import KafkaRegistry, KafkaShelf, RegistryTopic
+from gateway.kafka_registry import (
+    KafkaRegistry,
+    KafkaRevocations,
+    KafkaShelf,
+    RegistryTopic,
+)
 from gateway.limits import EventLimits, Limits
 from gateway.metrics import GatewayMetrics
 from gateway.publish import BatchingPublisher
@@ -79,6 +84,7 @@ def build(settings: GatewaySettings) -> Sequence[Component]:
         subscribers=KafkaShelf(topic, "subscriber", SubscriberRecord, holder=None),
         event_types=KafkaShelf(topic, "event-type", EventTypeRecord, holder=EVENT_TYPES_SUBSCRIBER),
         keys=KafkaShelf(topic, "key", ApiKeyRecord, holder=KEYS_SUBSCRIBER),
+        revocations=KafkaRevocations(topic, timeout_s=settings.registry.write_deadline_s),
         facts=facts,
         publisher=publisher,
         clock=clock,

@@ -103,7 +103,8 @@ class RegistrySettings(Section):
         default=2.0,
         ge=0.1,
         le=60,
-        description="Seconds in which a change must be written; else 503.",
+        description="Seconds in which a change must be written; else 503. So long a request waits,"
+        " too, whose key may have been revoked while Kafka was silent.",
     )
     tombstone_after_s: float = Field(
         default=604_800,

@@ -7,7 +7,7 @@ from structlog.typing import FilteringBoundLogger
 
 from chassis.clock import Clock
 from chassis.tracing import Tracing
-from gateway.access import Access
+from gateway.access import Access, Revocations
 from gateway.app import Handler
 from gateway.auth import Keyring
 from gateway.express import Express
@@ -43,6 +43,7 @@ class Ports:
     subscribers: Shelf[SubscriberRecord]
     event_types: Shelf[EventTypeRecord]
     keys: Shelf[ApiKeyRecord]
+    revocations: Revocations
     facts: IngestFacts
     publisher: Publisher
     clock: Clock
@@ -63,7 +64,7 @@ class Bounds:
 
 def access_of(ports: Ports, root_key: str) -> Access:
     """Make the door."""
-    return Access(Keyring(root_key, ports.keys), ports.keys)
+    return Access(Keyring(root_key, ports.keys), ports.keys, ports.revocations)
 
 
 def write_limit_of(ports: Ports) -> WriteLimit:

@@ -72,6 +72,21 @@ class MemoryPublisher:
         return Published(record.partition, offset)
 
 
+class MemoryRevocations:
+    """Whether all revocations are known; while they are not, `wakes` says if waiting helps."""
+
+    def __init__(self) -> None:
+        self.are_known = True
+        self.wakes = False
+        self.waits = 0
+
+    async def wait_known(self) -> bool:
+        """Wait for no time at all."""
+        self.waits += 1
+        self.are_known = self.wakes
+        return self.are_known
+
+
 class MemoryTopic:
     """Records by key as readers see them; whatever is derived from them follows each change.
 

@@ -33,7 +33,13 @@ from schemas.event_types import EVENT_TYPES_SUBSCRIBER, EventTypeRecord
 from schemas.subscribers import SubscriberRecord
 from tests.fakes.clock import ManualClock
 from tests.fakes.deliverer import silent_log
-from tests.fakes.gateway import MemoryPublisher, MemoryRegistry, MemoryShelf, MemoryTopic
+from tests.fakes.gateway import (
+    MemoryPublisher,
+    MemoryRegistry,
+    MemoryRevocations,
+    MemoryShelf,
+    MemoryTopic,
+)
 
 ROOT_KEY = "root-key-of-the-tests-0123456789abcdef"
 AUTHORIZED = {"Authorization": f"Bearer {ROOT_KEY}"}
@@ -64,6 +70,7 @@ class GatewayApi:
         self.topic = MemoryTopic(self.clock)
         self.registry = MemoryRegistry(self.topic)
         self.keys = MemoryShelf(self.topic, "key", ApiKeyRecord, holder=KEYS_SUBSCRIBER)
+        self.revocations = MemoryRevocations()
         self.instruments: CollectorRegistry = make_registry("gateway")
         self.intake = intake or Intake(100, 1 << 30)
         self.log, self.said = silent_log()
@@ -78,6 +85,7 @@ class GatewayApi:
                 self.topic, "event-type", EventTypeRecord, holder=EVENT_TYPES_SUBSCRIBER
             ),
             keys=self.keys,
+            revocations=self.revocations,
             facts=self.topic.facts,
             publisher=self.publisher,
             clock=self.clock,

@@ -10,7 +10,8 @@ from gateway.auth import ROOT, Principal
 from gateway.problems import RefusedError
 from gateway.routes import ROUTES, Route
 from schemas.api_keys import Scope
-from tests.fakes.gateway_api import GatewayApi
+from tests.fakes.gateway_api import ROOT_KEY, GatewayApi
+from tests.fakes.raw_http import Client, event_request
 
 GUARDED = [route for route in ROUTES if route.scope is not None]
 SCOPES: tuple[Scope, ...] = (
@@ -125,6 +126,35 @@ async def test_a_foreign_key_is_not_there(api: GatewayApi) -> None:
     assert await asked(api, route, small, own) == (403, "forbidden")
     assert await asked(api, route, admin, own) == (204, None)
     assert api.keys.find(foreign_id) is not None
+
+
+@pytest.mark.parametrize("route", GUARDED, ids=_name)
+async def test_a_key_counts_only_while_revocations_are_known(api: GatewayApi, route: Route) -> None:
+    """A gateway that was frozen, or is cut off from Kafka, may have missed one."""
+    _, key = await make_key(api, scopes=["admin"])
+    path = path_of(route)
+    usual = await asked(api, route, key, path)
+
+    api.revocations.are_known = False
+    assert await asked(api, route, key, path) == (503, "unavailable")
+    assert await asked(api, route, "hlk_key_x_y", path) == (401, "unauthorized")
+    assert await asked(api, route, ROOT_KEY, path) == usual
+    assert api.revocations.waits == 1
+
+    api.revocations.wakes = True
+    assert await asked(api, route, key, path) == usual
+    assert api.revocations.waits == 2
+
+
+async def test_a_plain_event_of_such_a_key_is_not_taken(api: GatewayApi) -> None:
+    """The short way leaves it to the application, which waits and may refuse it."""
+    _, key = await make_key(api, scopes=["events:write"])
+    api.revocations.are_known = False
+    async with Client(api.server.port) as client:
+        status, body = await client.ask(event_request(key=key))
+
+    assert (status, orjson.loads(body)["code"]) == (503, "unavailable")
+    assert api.publisher.records == []
 
 
 def test_what_all_share_is_not_for_a_bound_key() -> None:
