@@ -1,7 +1,10 @@
 """The demo itself: one subscription, one event, one verified delivery."""
 
+import asyncio
+import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from http import HTTPStatus
 
 import aiohttp
 
@@ -11,6 +14,8 @@ from hooklane.exits import FAILURE, NETWORK, CommandFailed
 SUBSCRIBER = "acme"
 REQUEST_TIMEOUT_S = 15.0
 HTTP_ERROR_MIN = 400
+REPEATS_MAX = 4
+PAUSE_S = 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,12 +49,27 @@ async def tell(
 async def _post(
     session: aiohttp.ClientSession, plan: StackPlan, path: str, body: Mapping[str, object]
 ) -> Mapping[str, object]:
+    """Ask until it is done: on a busy machine a young Kafka may miss the gateway's deadline."""
+    for repeats_left in range(REPEATS_MAX, -1, -1):
+        try:
+            async with session.post(plan.gateway_url + path, json=body) as answer:
+                if answer.status < HTTP_ERROR_MIN:
+                    decoded: Mapping[str, object] = await answer.json()
+                    return decoded
+                text = await answer.text()
+        except (aiohttp.ClientError, TimeoutError) as error:
+            raise CommandFailed(NETWORK, f"POST {path} failed: {type(error).__name__}") from error
+        if not repeats_left or not _is_unwritten(answer.status, text):
+            break
+        await asyncio.sleep(PAUSE_S)
+    raise CommandFailed(FAILURE, f"POST {path} answered {answer.status}: {text[:500]}")
+
+
+def _is_unwritten(status: int, text: str) -> bool:
+    """Whether the answer says that nothing was written, so that asking again makes no second."""
     try:
-        async with session.post(plan.gateway_url + path, json=body) as answer:
-            if answer.status >= HTTP_ERROR_MIN:
-                text = (await answer.text())[:500]
-                raise CommandFailed(FAILURE, f"POST {path} answered {answer.status}: {text}")
-            decoded: Mapping[str, object] = await answer.json()
-            return decoded
-    except (aiohttp.ClientError, TimeoutError) as error:
-        raise CommandFailed(NETWORK, f"POST {path} failed: {type(error).__name__}") from error
+        problem = json.loads(text)
+    except ValueError:
+        return False
+    is_told = isinstance(problem, dict) and problem.get("code") == "unavailable"
+    return is_told and status == HTTPStatus.SERVICE_UNAVAILABLE

@@ -25,11 +25,16 @@ class Gateway:
     def __init__(self) -> None:
         self.asked: list[tuple[str, str | None, object]] = []
         self.event_status = 202
+        self.missed = 0
+        self.code = "unavailable"
 
     async def answer(self, request: web.Request) -> web.Response:
         """Serve both calls."""
         key = request.headers.get("authorization")
         self.asked.append((request.path, key, await request.json()))
+        if self.missed:
+            self.missed -= 1
+            return web.json_response({"code": self.code}, status=503)
         if request.path == SUBSCRIPTIONS:
             return web.json_response({"id": "sub_1"}, status=201)
         body = {"id": "evt_1", "webhook_id": "msg_1", "partition": 2, "offset": 0}
@@ -70,6 +75,31 @@ async def test_a_refusal_shows_the_answer(plan: StackPlan, gateway: Gateway) -> 
         await tell(plan, hook_url="http://h/hooks", secret="whsec_x", say=print)
 
     assert caught.value.code == FAILURE
+
+
+async def test_what_was_not_written_in_time_is_asked_for_again(
+    plan: StackPlan, gateway: Gateway
+) -> None:
+    """A demo on a busy machine does not fail for the first write to a young Kafka."""
+    gateway.missed = 2
+
+    published = await tell(plan, hook_url="http://h/hooks", secret="whsec_x", say=print)
+
+    assert published.event_id == "evt_1"
+    assert [path for path, _, _ in gateway.asked] == [SUBSCRIPTIONS] * 3 + ["/v1/events"]
+
+
+@pytest.mark.parametrize(("code", "times"), [("unavailable", 5), ("unknown", 1)])
+async def test_asking_again_has_an_end_and_makes_no_second(
+    plan: StackPlan, gateway: Gateway, code: str, times: int
+) -> None:
+    """A write that may have been made is not repeated."""
+    gateway.missed, gateway.code = 9, code
+
+    with pytest.raises(CommandFailed, match=f"answered 503: .*{code}"):
+        await tell(plan, hook_url="http://h/hooks", secret="whsec_x", say=print)
+
+    assert len(gateway.asked) == times
 
 
 async def test_no_gateway_is_a_network_failure(plan: StackPlan) -> None:
