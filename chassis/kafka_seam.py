@@ -8,6 +8,7 @@ integration tests of this module pin each of them: an upgrade fails there, not i
 
 import asyncio
 import contextlib
+import traceback
 import weakref
 from collections.abc import Iterator, Mapping
 from typing import TypeAlias
@@ -17,9 +18,11 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.client import AIOKafkaClient, ConnectionGroup
 from aiokafka.conn import AIOKafkaConnection, CloseReason
+from aiokafka.consumer import consumer as consumers
 from aiokafka.consumer import fetcher
 from aiokafka.consumer.fetcher import PartitionRecords
-from aiokafka.consumer.subscription_state import TopicPartitionState
+from aiokafka.consumer.group_coordinator import GroupCoordinator
+from aiokafka.consumer.subscription_state import Assignment, TopicPartitionState
 from aiokafka.errors import (
     GroupCoordinatorNotAvailableError,
     GroupLoadInProgressError,
@@ -28,12 +31,19 @@ from aiokafka.errors import (
     KafkaError,
     NoError,
     NotCoordinatorForGroupError,
+    OutOfOrderSequenceNumber,
+    UnknownError,
     for_code,
     kafka_errors,
 )
 from aiokafka.producer import sender
+from aiokafka.producer.sender import EndTxnHandler
 from aiokafka.protocol.group import HeartbeatRequest
+from aiokafka.protocol.transaction import EndTxnResponse_v0
 from aiokafka.record.default_records import DefaultRecord
+from aiokafka.structs import OffsetAndMetadata
+
+from chassis import logs
 
 AnyClient: TypeAlias = AIOKafkaConsumer | AIOKafkaProducer | AIOKafkaAdminClient
 
@@ -83,6 +93,21 @@ class GuardedClient(AIOKafkaClient):  # type: ignore[misc]  # aiokafka is untype
 
     _refusals = 0
 
+    async def bootstrap(self) -> None:
+        """Learn the cluster; the connection for it is closed also when this is cancelled.
+
+        Nobody but a local of aiokafka's coroutine knows that connection: `cut` cannot.
+        """
+        try:
+            await super().bootstrap()
+        except BaseException as error:
+            for frame, _ in traceback.walk_tb(error.__traceback__):
+                if frame.f_code is AIOKafkaClient.bootstrap.__code__:
+                    connection = frame.f_locals.get("bootstrap_conn")
+                    if connection is not None:
+                        connection.close(reason=CloseReason.SHUTDOWN)
+            raise
+
     async def _get_conn(
         self,
         node_id: int,
@@ -105,6 +130,46 @@ class GuardedClient(AIOKafkaClient):  # type: ignore[misc]  # aiokafka is untype
         self._refusals = 0
         connection.__class__ = GuardedConnection
         return connection
+
+
+class GuardedCoordinator(GroupCoordinator):  # type: ignore[misc]  # aiokafka is untyped
+    """A coordinator whose commits nobody has to wait for.
+
+    aiokafka shields a commit from the end of its caller; when that is over, at a time limit, no one
+    takes the error with which the commit ends later.
+    """
+
+    def _do_commit_offsets(
+        self, assignment: Assignment, offsets: Mapping[TopicPartition, OffsetAndMetadata]
+    ) -> "asyncio.Task[None]":
+        committing = asyncio.create_task(super()._do_commit_offsets(assignment, offsets))
+        retrieve_later(committing)
+        return committing
+
+
+class EndRefused(OutOfOrderSequenceNumber):  # type: ignore[misc]  # aiokafka is untyped
+    """The end of a transaction was answered with an error without a name; it may have landed.
+
+    Of a family that ends aiokafka's sender without a stack trace in the log.
+    """
+
+
+class GuardedEnd(EndTxnHandler):  # type: ignore[misc]  # aiokafka is untyped
+    """The end of a transaction; an answer that has no name ends the producer with one line.
+
+    Kafka up to 4.1 answers -1 when a commit comes while the next claim is fencing its producer.
+    """
+
+    def handle_response(self, response: EndTxnResponse_v0) -> float | None:
+        """Take the answer: None when the transaction is over, else the pause before the next."""
+        if for_code(response.error_code) is not UnknownError:
+            pause_s: float | None = super().handle_response(response)
+            return pause_s
+        transactional_id = self._sender._txn_manager.transactional_id
+        logs.get("kafka").warning(
+            "kafka.end_refused", transactional_id=transactional_id, code=response.error_code
+        )
+        raise EndRefused(f"{transactional_id}: code {response.error_code}")
 
 
 class Fetched(msgspec.Struct, gc=False):
@@ -162,6 +227,8 @@ def guard(owner: AnyClient) -> None:
     """
     client_of(owner).__class__ = GuardedClient
     fetcher.PartitionRecords = FreedRecords
+    consumers.GroupCoordinator = GuardedCoordinator
+    sender.EndTxnHandler = GuardedEnd
     sender.BACKOFF_OVERRIDE = _MARKERS_S
     # aiokafka knows codes up to 79 and takes a fence at the end of a transaction for an unknown
     # error, with a stack trace in the log.

@@ -3,17 +3,23 @@
 import asyncio
 import gc
 import weakref
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 
 import pytest
 from aiokafka import TopicPartition
+from aiokafka.consumer import consumer as consumers
 from aiokafka.consumer import fetcher
-from aiokafka.errors import KafkaConnectionError, for_code
+from aiokafka.consumer.subscription_state import SubscriptionState
+from aiokafka.errors import KafkaConnectionError, ProducerFenced, UnknownMemberIdError, for_code
+from aiokafka.producer import sender
 from aiokafka.producer.sender import AddPartitionsToTxnHandler
+from aiokafka.protocol.admin import ApiVersionResponse_v0
 from aiokafka.protocol.metadata import MetadataRequest
-from aiokafka.protocol.transaction import AddPartitionsToTxnResponse_v0
+from aiokafka.protocol.transaction import AddPartitionsToTxnResponse_v0, EndTxnResponse_v0
 from aiokafka.record.default_records import DefaultRecordBatchBuilder
 from aiokafka.record.memory_records import MemoryRecords
+from aiokafka.structs import OffsetAndMetadata
+from structlog.testing import capture_logs
 
 from chassis import kafka, kafka_seam
 from chassis.kafka_seam import Fetched, FreedRecords, GuardedClient, GuardedConnection
@@ -89,11 +95,19 @@ async def test_cutting_twice_is_harmless() -> None:
     assert await kafka_seam.cut(producer)
 
 
-async def test_an_exception_taken_later_is_not_reported_as_forgotten() -> None:
-    """The loop's handler hears nothing of a failed future that was marked."""
-    heard: list[object] = []
+@pytest.fixture
+async def heard() -> AsyncIterator[list[object]]:
+    """Give what the loop is told of errors that nobody took and things that nobody closed."""
+    told: list[object] = []
     loop = asyncio.get_running_loop()
-    loop.set_exception_handler(lambda _, context: heard.append(context))
+    loop.set_exception_handler(lambda _, context: told.append(context))
+    yield told
+    loop.set_exception_handler(None)
+
+
+async def test_an_exception_taken_later_is_not_reported_as_forgotten(heard: list[object]) -> None:
+    """The loop's handler hears nothing of a failed future that was marked."""
+    loop = asyncio.get_running_loop()
     future: asyncio.Future[object] = loop.create_future()
     kafka_seam.retrieve_later(future)
 
@@ -102,6 +116,96 @@ async def test_an_exception_taken_later_is_not_reported_as_forgotten() -> None:
     del future
 
     assert heard == []
+
+
+class DeafCoordinator:
+    """Makes coordinators whose broker answers when `answer` ends."""
+
+    def __init__(self) -> None:
+        self.answer: asyncio.Future[object] = asyncio.get_running_loop().create_future()
+        self.asked = asyncio.Event()
+
+    async def send(self, request: object) -> object:
+        """Wait."""
+        self.asked.set()
+        return await self.answer
+
+
+async def test_the_error_of_a_commit_that_was_given_up_is_taken(heard: list[object]) -> None:
+    """Who waited is gone at his time limit; the group refuses the commit later."""
+    consumer = kafka.consumer(NOBODY, client_id="test", group="g")
+    coordinator = consumers.GroupCoordinator(
+        kafka_seam.client_of(consumer), SubscriptionState(), group_id="g"
+    )
+    consumer._coordinator = coordinator
+    broker = DeafCoordinator()
+    coordinator.coordinator_id, coordinator._send_req = 1, broker.send
+    commit = coordinator.commit_offsets(None, {TopicPartition("t", 0): OffsetAndMetadata(1, "")})
+    committing = asyncio.create_task(commit)
+    await broker.asked.wait()
+    committing.cancel()
+    await asyncio.wait({committing})
+
+    broker.answer.set_exception(UnknownMemberIdError("g"))
+    for task in asyncio.all_tasks() - {asyncio.current_task(), coordinator._coordination_task}:
+        await asyncio.wait({task})
+    del task
+    gc.collect()
+
+    assert heard == []
+    await kafka_seam.cut(consumer)
+
+
+@pytest.mark.parametrize("code", [-1, 12_345])
+async def test_the_end_of_a_transaction_may_have_no_name(code: int) -> None:
+    """Kafka answers -1 to a commit during a fence: one line of ours; the sender ends silently."""
+    producer = kafka.producer(NOBODY, client_id="test", transactional_id="x")
+    handler = sender.EndTxnHandler(producer._sender, 1)
+
+    with capture_logs() as lines, pytest.raises(sender.OutOfOrderSequenceNumber):
+        handler.handle_response(EndTxnResponse_v0(0, code))
+    with pytest.raises(ProducerFenced):
+        handler.handle_response(EndTxnResponse_v0(0, 47))
+
+    assert [(line["event"], line["log_level"], line["code"]) for line in lines] == [
+        ("kafka.end_refused", "warning", code)
+    ]
+    await kafka.retire(producer)
+
+
+async def test_a_start_that_is_given_up_closes_the_connection_it_made(heard: list[object]) -> None:
+    """The broker took the connection and then froze; `cut` does not see the connection."""
+    asked, closed = asyncio.Event(), asyncio.Event()
+
+    async def freeze(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        size = int.from_bytes(await reader.readexactly(4), "big")
+        versions = ApiVersionResponse_v0(0, [(3, 0, 5)]).encode()
+        correlation = (await reader.readexactly(size))[4:8]
+        writer.write((4 + len(versions)).to_bytes(4, "big") + correlation + versions)
+        await reader.readexactly(4)
+        asked.set()
+        while await reader.read(1000):
+            pass
+        closed.set()
+        writer.close()
+
+    server = await asyncio.start_server(freeze, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    producer = kafka.producer(
+        KafkaSettings(bootstrap_servers=f"127.0.0.1:{port}"), client_id="test", transactional_id="x"
+    )
+    starting = asyncio.create_task(kafka.start(producer))
+    await asked.wait()
+
+    starting.cancel()
+    await asyncio.wait({starting})
+    del starting, producer
+    gc.collect()
+
+    assert heard == []
+    await closed.wait()
+    server.close()
+    await server.wait_closed()
 
 
 @pytest.fixture
