@@ -5,6 +5,8 @@ import pytest
 from chassis.table import WriteInDoubt, WriteUnavailable
 from chassis.vault import Vault
 from gateway.kafka_registry import (
+    KNOWN_S,
+    KafkaRevocations,
     RegistryTopic,
     encode_change,
     encode_removal,
@@ -15,8 +17,9 @@ from gateway.problems import Code, RefusedError
 from gateway.registry import Removal
 from gateway.registry_rows import RegistryIndex
 from gateway.subscriptions import Change
-from schemas.api_keys import ApiKeyRecord, api_key_key
+from schemas.api_keys import KEYS_SUBSCRIBER, ApiKeyRecord, api_key_key
 from schemas.registry import SubscriptionRecord, registry_key
+from schemas.topics import partition_of
 from tests.contract.gateway import SEALED, raw_record
 from tests.fakes.gateway import VAULT
 
@@ -103,3 +106,36 @@ async def test_a_client_hears_whether_a_repeat_is_harmless(
 
     assert caught.value.problem.code is code
     assert ("If-Match" in caught.value.problem.detail) is (code is Code.UNKNOWN)
+
+
+class Heard:
+    """A table that was heard of so long ago, and once more after a wait."""
+
+    def __init__(self, silence_s: float) -> None:
+        self.silence_s = silence_s
+        self.asked: set[int] = set()
+
+    def seconds_since_fetch(self, partition: int) -> float:
+        """Return the silence."""
+        self.asked.add(partition)
+        return self.silence_s
+
+    async def wait_fresh(self, partition: int, *, within_s: float, timeout_s: float) -> bool:
+        """End at once, as a wait of that length would."""
+        self.asked.add(partition)
+        return timeout_s >= self.silence_s - within_s
+
+
+async def test_revocations_are_known_while_kafka_is_heard_of() -> None:
+    """What counts is the partition of the keys alone."""
+    heard = Heard(KNOWN_S)
+    topic = RegistryTopic(heard, None, index=RegistryIndex(), partitions=12)  # type: ignore[arg-type]  # what is read of them
+    revocations = KafkaRevocations(topic, timeout_s=2.0)
+
+    assert revocations.are_known
+    heard.silence_s = KNOWN_S + 0.1
+    assert not revocations.are_known
+    assert await revocations.wait_known()
+    heard.silence_s = KNOWN_S + 2.1
+    assert not await revocations.wait_known()
+    assert heard.asked == {partition_of(KEYS_SUBSCRIBER.encode(), 12)}
