@@ -1,5 +1,6 @@
 """The HTTP listener: aiohttp's server with our bounds and our answer to malformed HTTP."""
 
+import asyncio
 from collections.abc import Callable
 from functools import partial
 from typing import Final
@@ -14,6 +15,11 @@ from gateway.express_protocol import ExpressProtocol
 _LINGERING_S: Final = 2.0
 _STOP_S: Final = 1.0
 _BACKLOG: Final = 1024
+ARRIVAL_TURNS: Final = 4
+"""Turns of the event loop until what waits in a backlog is read: uvloop needs 2, asyncio 6.
+
+So many before the listener closes, and again for who was accepted last.
+"""
 
 
 class HttpServer:
@@ -79,11 +85,16 @@ class HttpServer:
             ) from error
 
     async def drain(self, deadline_s: float) -> None:
-        """Accept nothing new, close idle connections, let running requests end."""
+        """Take what has arrived, then nothing; close idle connections, let running requests end.
+
+        What the kernel holds already, connections and requests, would be lost with a reset.
+        """
         if self._runner is None or self._runner.server is None:
             return
+        await _turns(ARRIVAL_TURNS)
         for site in list(self._runner.sites):
             await site.stop()
+        await _turns(ARRIVAL_TURNS)
         self._runner.server.pre_shutdown()
         await self._runner.server.shutdown(deadline_s)
 
@@ -93,3 +104,9 @@ class HttpServer:
         self._doorway.close()
         if runner is not None:
             await runner.cleanup()
+
+
+async def _turns(count: int) -> None:
+    """Let the event loop read and accept."""
+    for _ in range(count):
+        await asyncio.sleep(0)

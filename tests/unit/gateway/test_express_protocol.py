@@ -5,6 +5,7 @@ import asyncio
 import pytest
 
 from gateway.connections import HEAD_BYTES_MAX
+from gateway.server import ARRIVAL_TURNS
 from tests.fakes.gateway_api import GatewayApi
 from tests.fakes.raw_http import EVENT, Client, event_request
 
@@ -187,7 +188,7 @@ async def test_a_drain_lets_the_event_under_way_be_answered(*, is_behind: bool) 
             for _ in range(20):
                 await asyncio.sleep(0)
         drain = asyncio.create_task(api.server.drain(5))
-        for _ in range(10):
+        for _ in range(2 * ARRIVAL_TURNS + 2):
             await asyncio.sleep(0)
 
         api.publisher.release()

@@ -8,10 +8,10 @@ import pytest
 from aiohttp import web
 
 from chassis.refusal import StartRefused
-from gateway.server import HttpServer
+from gateway.server import ARRIVAL_TURNS, HttpServer
 from tests.contract.lifecycle import LifecycleContract
 from tests.fakes.gateway_api import HOST, ROOT_KEY, GatewayApi
-from tests.fakes.raw_http import EVENT
+from tests.fakes.raw_http import EVENT, event_request
 
 
 def server_of(app: web.Application, *, host: str = HOST, port: int = 0) -> HttpServer:
@@ -147,8 +147,8 @@ async def test_a_drain_lets_running_requests_end_and_takes_no_more() -> None:
     running = asyncio.create_task(speak(port, b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"))
     await entered.wait()
     drain = asyncio.create_task(server.drain(5))
-    await asyncio.sleep(0)
-    await asyncio.sleep(0)
+    for _ in range(2 * ARRIVAL_TURNS + 2):
+        await asyncio.sleep(0)
 
     with pytest.raises(OSError, match=r"(?i)refused|connect"):
         await asyncio.open_connection(HOST, port)
@@ -157,6 +157,28 @@ async def test_a_drain_lets_running_requests_end_and_takes_no_more() -> None:
 
     assert (await running).endswith(b"done")
     await server.stop()
+
+
+@pytest.mark.parametrize("is_express", [True, False])
+async def test_a_drain_answers_what_reached_the_kernel_before_it(is_express: bool) -> None:
+    """A connection in the backlog, and a next request on a connection that was served before."""
+    async with GatewayApi(is_express=is_express) as api:
+        kept = socket.create_connection((HOST, api.server.port), timeout=5)
+        kept.sendall(event_request())
+        first = await asyncio.to_thread(kept.recv, 65_536)
+        new = socket.create_connection((HOST, api.server.port), timeout=5)
+        for one in (kept, new):
+            one.sendall(event_request())  # nobody has read it when the drain begins
+
+        await api.server.drain(5)
+
+        assert first.startswith(b"HTTP/1.1 202")
+        for one in (kept, new):
+            answer = one.recv(65_536)
+            assert answer.startswith(b"HTTP/1.1 202")
+            assert one.recv(1) == b""
+            one.close()
+        assert len(api.publisher.records) == 3
 
 
 class TestHttpServerLife(LifecycleContract):
