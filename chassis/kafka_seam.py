@@ -238,21 +238,23 @@ def guard(owner: AnyClient) -> None:
 async def cut(owner: AnyClient, settle_s: float = _SETTLE_S) -> bool:
     """End an aiokafka object at once: cancel its tasks, close its sockets, flush nothing.
 
-    True when every task has ended within `settle_s`. Safe to repeat, and after `stop()`.
+    True when every task has ended within `settle_s`. Safe to repeat, after `stop()`, and to cancel:
+    nothing that ends later is reported as forgotten.
     """
     owner._closed = True  # silences its finalizer
     tasks = set(_tasks_of(owner))
     for task in tasks:
         task.cancel()
+        retrieve_later(task)
+        # Of a sender after aiokafka's own callback, which fails the transaction.
+        task.add_done_callback(lambda _: _retrieve_transaction(owner))
     _fail_batches(owner)
     for connection in list(client_of(owner)._conns.values()):
         if connection._read_task is not None:
             tasks.add(connection._read_task)
         connection.close(reason=CloseReason.SHUTDOWN)
-    done, pending = await asyncio.wait(tasks, timeout=settle_s) if tasks else (set(), set())
-    for task in done:
-        _retrieve(task)
     _retrieve_transaction(owner)
+    _, pending = await asyncio.wait(tasks, timeout=settle_s) if tasks else (set(), set())
     await asyncio.sleep(0)  # readers of connections that were just being made end here
     return not pending
 

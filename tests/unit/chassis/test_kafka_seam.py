@@ -118,6 +118,51 @@ async def test_an_exception_taken_later_is_not_reported_as_forgotten(heard: list
     assert heard == []
 
 
+async def _end_late(error: Exception | None, *, release: asyncio.Event) -> None:
+    """Do not end when cancelled, but when let go; with an error if there is one."""
+    try:
+        await asyncio.Event().wait()
+    finally:
+        await release.wait()
+        if error is not None:
+            raise error
+
+
+@pytest.mark.parametrize("is_dead_before", [True, False])
+async def test_a_cut_that_is_given_up_forgets_no_error(
+    heard: list[object], *, is_dead_before: bool
+) -> None:
+    """A sender is fenced before or meanwhile; nobody waits for the transaction that this fails."""
+    producer = kafka.producer(NOBODY, client_id="test", transactional_id="x")
+    producer._txn_manager.set_pid_and_epoch(1, 1)
+    producer._txn_manager.begin_transaction()
+    release, released = asyncio.Event(), asyncio.Event()
+    released.set()
+    sending = asyncio.create_task(
+        _end_late(ProducerFenced(), release=released if is_dead_before else release)
+    )
+    sending.add_done_callback(producer._sender._fail_all)
+    producer._sender._sender_task = sending
+    synchronizing = asyncio.create_task(_end_late(None, release=release))
+    kafka_seam.client_of(producer)._sync_task = synchronizing
+    await asyncio.sleep(0)
+    if is_dead_before:
+        sending.cancel()
+        await asyncio.wait({sending})
+    cutting = asyncio.create_task(kafka_seam.cut(producer))
+    await asyncio.sleep(0)
+
+    cutting.cancel()
+    await asyncio.wait({cutting})
+    release.set()
+    await asyncio.wait({sending, synchronizing})
+    await asyncio.sleep(0)
+    del sending, synchronizing, cutting, producer
+    gc.collect()
+
+    assert heard == []
+
+
 class DeafCoordinator:
     """Makes coordinators whose broker answers when `answer` ends."""
 
