@@ -149,13 +149,22 @@ class ProblemProtocol(RequestHandler):
     still; so those are uncounted here.
     """
 
-    __slots__ = ("_begun", "_body", "_doorway", "_request_of", "_taken_body", "head_bytes")
+    __slots__ = (
+        "_arrived",
+        "_begun",
+        "_body",
+        "_doorway",
+        "_request_of",
+        "_taken_body",
+        "head_bytes",
+    )
 
     def __init__(self, manager: web.Server, doorway: Doorway, **options: Any) -> None:
         super().__init__(manager, read_bufsize=BODY_WINDOW_BYTES, **options)
         self._doorway = doorway
         self.head_bytes = 0
         self._begun = 0
+        self._arrived: asyncio.Future[None] | None = None
         self._body: StreamReader | None = None
         self._taken_body: StreamReader | None = None
         self._request_of = manager.request_factory
@@ -205,6 +214,7 @@ class ProblemProtocol(RequestHandler):
         """Leave."""
         self._doorway.inside.pop(self, None)
         super().connection_lost(exc)
+        self._end_arrival()
 
     def data_received(self, data: bytes) -> None:
         """Parse what came, and count what is a part of a head that did not end yet."""
@@ -220,6 +230,26 @@ class ProblemProtocol(RequestHandler):
             self.head_bytes += len(data)
             if self.head_bytes > HEAD_BYTES_MAX and not self.is_at_rest:
                 self.close()  # after what is under way: a refusal would be taken for its answer
+        if self._arrived is not None and (self._body is None or self._body.is_eof()):
+            self.close()
+            self._end_arrival()
+
+    def finish(self) -> "asyncio.Future[None] | None":
+        """Take no more requests; wait for what is returned, the end of a body under way.
+
+        aiohttp drops what comes after its `close` and `shutdown`, also the rest of a body for which
+        a handler waits.
+        """
+        if self._body is None or self._body.is_eof():
+            self.close()
+            return None
+        self._arrived = self._loop.create_future()
+        return self._arrived
+
+    def _end_arrival(self) -> None:
+        arrived, self._arrived = self._arrived, None
+        if arrived is not None and not arrived.done():
+            arrived.set_result(None)
 
     def _take(
         self, message: RawRequestMessage, payload: StreamReader, *rest: Any

@@ -14,6 +14,7 @@ from gateway.express_protocol import ExpressProtocol
 
 _LINGERING_S: Final = 2.0
 _STOP_S: Final = 1.0
+_LEAST_S: Final = 0.1  # aiohttp takes 0 for no bound
 _BACKLOG: Final = 1024
 ARRIVAL_TURNS: Final = 4
 """Turns of the event loop until what waits in a backlog is read: uvloop needs 2, asyncio 6.
@@ -95,8 +96,12 @@ class HttpServer:
         for site in list(self._runner.sites):
             await site.stop()
         await _turns(ARRIVAL_TURNS)
-        self._runner.server.pre_shutdown()
-        await self._runner.server.shutdown(deadline_s)
+        loop = asyncio.get_running_loop()
+        ends_at = loop.time() + deadline_s
+        bodies = [one.finish() for one in list(self._doorway.inside)]
+        if arriving := [body for body in bodies if body is not None]:
+            await asyncio.wait(arriving, timeout=deadline_s)
+        await self._runner.server.shutdown(max(_LEAST_S, ends_at - loop.time()))
 
     async def stop(self) -> None:
         """Close everything."""

@@ -11,7 +11,7 @@ from chassis.refusal import StartRefused
 from gateway.server import ARRIVAL_TURNS, HttpServer
 from tests.contract.lifecycle import LifecycleContract
 from tests.fakes.gateway_api import HOST, ROOT_KEY, GatewayApi
-from tests.fakes.raw_http import EVENT, event_request
+from tests.fakes.raw_http import EVENT, Client, event_request
 
 
 def server_of(app: web.Application, *, host: str = HOST, port: int = 0) -> HttpServer:
@@ -179,6 +179,38 @@ async def test_a_drain_answers_what_reached_the_kernel_before_it(is_express: boo
             assert one.recv(1) == b""
             one.close()
         assert len(api.publisher.records) == 3
+
+
+@pytest.mark.parametrize("is_express", [True, False])
+async def test_a_drain_waits_for_the_rest_of_a_body(is_express: bool) -> None:
+    """A request that was half read is answered, and is the last on its connection."""
+    async with GatewayApi(is_express=is_express) as api, Client(api.server.port) as client:
+        request = event_request()
+        client.send(request[:-10])
+        await client.until(lambda: api.server.connections == 1)
+        drain = asyncio.create_task(api.server.drain(5))
+        for _ in range(2 * ARRIVAL_TURNS + 2):
+            await asyncio.sleep(0)
+
+        client.send(request[-10:])
+
+        assert (await client.answer())[0] == 202
+        assert await client.is_closed()
+        await drain
+
+
+async def test_a_drain_does_not_wait_for_a_body_whose_client_went() -> None:
+    """Its connection is over."""
+    async with GatewayApi() as api:
+        async with Client(api.server.port) as client:
+            client.send(event_request()[:-10])
+            await client.until(lambda: api.server.connections == 1)
+            drain = asyncio.create_task(api.server.drain(60))
+            for _ in range(2 * ARRIVAL_TURNS + 2):
+                await asyncio.sleep(0)
+
+        async with asyncio.timeout(10):
+            await drain
 
 
 class TestHttpServerLife(LifecycleContract):
