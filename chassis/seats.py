@@ -261,23 +261,26 @@ class Seats:
 
     async def _try_takeover(self, seat: Seat) -> bool:
         loop = asyncio.get_running_loop()
-        async with self._gate:
-            began = loop.time()
-            actor = seat.actor = self._make_actor(seat.partition)
-            try:
+        began, actor = loop.time(), None
+        try:
+            async with self._gate:
+                began = loop.time()
+                actor = seat.actor = self._make_actor(seat.partition)
                 position = await actor.take_over()
-            except Exception as error:  # noqa: BLE001  # one partition's trouble stays its own
-                seat.actor = None
-                self._hooks.on_takeover(loop.time() - began, is_done=False)
-                self._log.error(
-                    "ownership.takeover_failed", partition=seat.partition, error=repr(error)
-                )
+            took_s = loop.time() - began
+            is_drained = self.is_in_balance
+            if is_drained:
+                await actor.drain(0)  # the next `assigned` seeks and resumes, or closes
+        except Exception as error:  # noqa: BLE001  # one partition's trouble stays its own
+            seat.actor = None
+            self._hooks.on_takeover(loop.time() - began, is_done=False)
+            self._log.error(
+                "ownership.takeover_failed", partition=seat.partition, error=repr(error)
+            )
+            if actor is not None:
                 await self._end_actor(seat.partition, actor, "dead")
-                return False
-        self._hooks.on_takeover(loop.time() - began, is_done=True)
-        is_drained = self.is_in_balance
-        if is_drained:
-            await actor.drain(0)  # the next `assigned` seeks and resumes, or closes
+            return False
+        self._hooks.on_takeover(took_s, is_done=True)
         if not self.is_in_balance:  # it may have come while the last tick of the drain was written
             self._seek(seat.partition, position)
             if is_drained:

@@ -210,6 +210,62 @@ async def test_a_failed_takeover_asks_the_group_before_it_tries_again() -> None:
     assert [what for what, _ in journal] == ["take_over", "close:dead", "take_over", "ready"]
 
 
+async def test_a_fresh_actor_that_cannot_drain_failed_its_takeover() -> None:
+    """Its partition would else stand until it moves away, without a word."""
+    release = asyncio.Event()
+    failures = [OSError("no")]
+    journal: list[tuple[str, int]] = []
+
+    async def wait() -> None:
+        await release.wait()
+
+    class Failing(RecordingActor):
+        async def drain(self, deadline_s: float) -> None:
+            await super().drain(deadline_s)
+            if failures:
+                raise failures.pop()
+
+    room = Room(lambda p: Failing(p, journal=journal, start_at=7, on_take_over=wait))
+    room.seats.assign({1}, is_same_member=False)
+    await until(lambda: bool(journal))
+    await room.seats.balance(1, 5)
+    with capture_logs() as said:
+        release.set()
+        await until(lambda: ("close:dead", 1) in journal)
+    room.seats.assign({1}, is_same_member=True)
+    await until(lambda: room.running() == [1])
+
+    assert [entry["event"] for entry in said] == ["ownership.takeover_failed"]
+    assert room.asked == 1
+    assert room.sought == [(1, 7)]
+    assert [what for what, _ in journal] == [
+        "take_over",
+        "ready",
+        "drain",
+        "close:dead",
+        "take_over",
+        "ready",
+    ]
+
+
+async def test_an_actor_that_cannot_be_made_is_made_again() -> None:
+    """That is a failed takeover as well; there is nothing to close."""
+    failures = [OSError("no")]
+    journal: list[tuple[str, int]] = []
+
+    def make(partition: int) -> RecordingActor:
+        if failures:
+            raise failures.pop()
+        return RecordingActor(partition, journal=journal)
+
+    room = Room(make)
+    room.seats.assign({1}, is_same_member=False)
+
+    await until(lambda: room.running() == [1])
+
+    assert [what for what, _ in journal] == ["take_over", "ready"]
+
+
 async def test_a_dead_one_without_the_wish_waits_for_assigned() -> None:
     """Its seat is empty until the group names the partition again."""
     room = Room()
