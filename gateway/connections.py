@@ -54,13 +54,14 @@ class Doorway:
     """What the connections of one listener share; all of them live on one event loop.
 
     `room` is where every read lands: a read and the call that takes it away are one step. `on_full`
-    hears of each connection that met the bound.
+    hears of each connection that met the bound. `accepted` counts all, those turned away, too.
     """
 
     def __init__(self, connections_max: int, *, on_full: Callable[[], None]) -> None:
         self.connections_max = connections_max
         self.on_full = on_full
         self.room = memoryview(bytearray(READ_BYTES))
+        self.accepted = 0
         self.inside: dict[ProblemProtocol, None] = {}
         self.turned_away: set[TurnedAway] = set()
         self.turned_away_max = TURNED_AWAY_MAX
@@ -104,6 +105,7 @@ class Connection(asyncio.BufferedProtocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Come in, or be turned away."""
         self._transport = transport
+        self._doorway.accepted += 1
         if self._doorway.admits():
             self._inner = self._make()
         else:

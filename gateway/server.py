@@ -17,9 +17,10 @@ _STOP_S: Final = 1.0
 _LEAST_S: Final = 0.1  # aiohttp takes 0 for no bound
 _BACKLOG: Final = 1024
 ARRIVAL_TURNS: Final = 4
-"""Turns of the event loop until what waits in a backlog is read: uvloop needs 2, asyncio 6.
+"""Turns of the event loop without a new connection until a backlog counts as empty.
 
-So many before the listener closes, and again for who was accepted last.
+uvloop accepts one connection a turn, asyncio a whole backlog in one. What such a connection has
+sent is read 2 (uvloop) or 6 turns later: so many turns before the listener closes, and again after.
 """
 
 
@@ -92,15 +93,15 @@ class HttpServer:
         """
         if self._runner is None or self._runner.server is None:
             return
-        await _turns(ARRIVAL_TURNS)
-        for site in list(self._runner.sites):
-            await site.stop()
-        await _turns(ARRIVAL_TURNS)
         loop = asyncio.get_running_loop()
         ends_at = loop.time() + deadline_s
+        await self._accept_all(ends_at)
+        for site in list(self._runner.sites):
+            await site.stop()
+        await self._accept_all(ends_at)
         bodies = [one.finish() for one in list(self._doorway.inside)]
         if arriving := [body for body in bodies if body is not None]:
-            await asyncio.wait(arriving, timeout=deadline_s)
+            await asyncio.wait(arriving, timeout=max(0, ends_at - loop.time()))
         await self._runner.server.shutdown(max(_LEAST_S, ends_at - loop.time()))
 
     async def stop(self) -> None:
@@ -110,8 +111,13 @@ class HttpServer:
         if runner is not None:
             await runner.cleanup()
 
-
-async def _turns(count: int) -> None:
-    """Let the event loop read and accept."""
-    for _ in range(count):
-        await asyncio.sleep(0)
+    async def _accept_all(self, ends_at: float) -> None:
+        """Let the event loop accept and read until no more come; clients may never stop coming."""
+        loop = asyncio.get_running_loop()
+        accepted, still = self._doorway.accepted, 0
+        for _ in range(_BACKLOG + ARRIVAL_TURNS):
+            await asyncio.sleep(0)
+            before, accepted = accepted, self._doorway.accepted
+            still = still + 1 if accepted == before else 0
+            if still == ARRIVAL_TURNS or loop.time() >= ends_at:
+                return

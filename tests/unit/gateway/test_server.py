@@ -2,9 +2,11 @@
 
 import asyncio
 import socket
+from collections.abc import Callable
 
 import orjson
 import pytest
+import uvloop
 from aiohttp import web
 
 from chassis.refusal import StartRefused
@@ -179,6 +181,52 @@ async def test_a_drain_answers_what_reached_the_kernel_before_it(is_express: boo
             assert one.recv(1) == b""
             one.close()
         assert len(api.publisher.records) == 3
+
+
+@pytest.mark.parametrize("new_loop", [asyncio.new_event_loop, uvloop.new_event_loop])
+@pytest.mark.parametrize(("waiting", "connections_max"), [(50, 1_000), (30, 5)])
+def test_a_drain_takes_a_whole_backlog(
+    new_loop: Callable[[], asyncio.AbstractEventLoop], waiting: int, connections_max: int
+) -> None:
+    """Uvloop accepts one connection a turn; also those above the bound are told, not reset."""
+
+    async def trial() -> list[bytes]:
+        async with GatewayApi(connections_max=connections_max) as api:
+            found = [
+                socket.create_connection((HOST, api.server.port), timeout=5) for _ in range(waiting)
+            ]
+            for one in found:
+                one.sendall(event_request())
+            await api.server.drain(10)
+        answers = [one.recv(65_536)[:12] for one in found]
+        for one in found:
+            one.close()
+        return answers
+
+    with asyncio.Runner(loop_factory=new_loop) as loop:
+        answers = loop.run(trial())
+
+    served = min(waiting, connections_max)
+    assert sorted(answers) == [b"HTTP/1.1 202"] * served + [b"HTTP/1.1 503"] * (waiting - served)
+
+
+async def test_a_drain_ends_though_clients_keep_coming() -> None:
+    """Each turn brings one more: a backlog's worth of turns or the deadline ends the accepting."""
+    async with GatewayApi() as api:
+        loop, port, over = asyncio.get_running_loop(), api.server.port, asyncio.Event()
+
+        def come() -> None:
+            if over.is_set():
+                return
+            with socket.socket() as one:
+                one.setblocking(False)
+                one.connect_ex((HOST, port))
+            loop.call_soon(come)
+
+        loop.call_soon(come)
+        async with asyncio.timeout(10):
+            await api.server.drain(0.05)
+        over.set()
 
 
 @pytest.mark.parametrize("is_express", [True, False])
