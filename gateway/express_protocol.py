@@ -70,7 +70,7 @@ class ExpressProtocol(ProblemProtocol):
         self._pieces = None if pieces.feed(data) else pieces
 
     def _serve(self, data: bytes) -> bool:
-        """Take what came if it is a plain event; the answer may be written before this returns."""
+        """Take what came if it is a plain event; only a fault is answered before this returns."""
         request = whole_request(data)
         if request is None:
             self._follow(data)
