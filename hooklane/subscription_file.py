@@ -14,6 +14,7 @@ Any other field is one of the API's. A field that is left out has its default, b
 (left alone: the product disables what is gone) and `secret` (left alone).
 """
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -34,6 +35,9 @@ MARK_PREFIX: Final = "hooklane.apply/"
 _KEYS: Final = frozenset({"owner", "subscriptions"})
 _OWN: Final = frozenset({"subscriber", "name"})
 _SECRET_FILE_BYTES_MAX: Final = 65_536
+_NOT_JSON: Final = frozenset(
+    f"tag:yaml.org,2002:{kind}" for kind in ("timestamp", "binary", "set", "omap", "pairs")
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,20 +65,31 @@ class WantedFile:
 
 
 class _Loader(yaml.SafeLoader):
-    """Plain YAML in which a repeated key is an error, not a silent last one."""
+    """YAML of what JSON can say, too: dates stay texts, and a repeated key is an error."""
+
+    yaml_constructors = {  # noqa: RUF012  # PyYAML's own form
+        tag: build
+        for tag, build in yaml.SafeLoader.yaml_constructors.items()
+        if tag not in _NOT_JSON
+    }
+    yaml_implicit_resolvers = {  # noqa: RUF012
+        first: [(tag, pattern) for tag, pattern in resolvers if tag not in _NOT_JSON]
+        for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+    }
 
     def construct_object(self, node: yaml.Node, deep: bool = False) -> object:
-        """Build a value; what only looks like a date or a number is an error with its place."""
+        """Build a value whole; what is no value of JSON is an error with its place."""
+        if node in self.recursive_objects:
+            raise _wrong(node, "an alias stands inside of what it names")
         try:
-            return super().construct_object(node, deep=deep)
+            built: object = super().construct_object(node, deep=True)
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             kind = str(node.tag).rpartition(":")[2]
-            raise yaml.constructor.ConstructorError(
-                None,
-                None,
-                f"it is read as {kind} and is none; a text needs quotes",
-                node.start_mark,
-            ) from error
+            text = f"it is read as {kind} and is none; a text needs quotes"
+            raise _wrong(node, text) from error
+        if isinstance(built, float) and not math.isfinite(built):
+            raise _wrong(node, "the number is not finite; a text needs quotes")
+        return built
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[object, object]:
         """Build a mapping; refuses a key that is there twice."""
@@ -82,12 +97,14 @@ class _Loader(yaml.SafeLoader):
         for key_node, _ in node.value if isinstance(node, yaml.MappingNode) else ():
             key = self.construct_object(key_node, deep=True)
             if key in seen and key != "<<":
-                raise yaml.constructor.ConstructorError(
-                    None, None, f"the key {key!r} is there twice", key_node.start_mark
-                )
+                raise _wrong(key_node, f"the key {key!r} is there twice")
             seen.append(key)
         built: dict[object, object] = super().construct_mapping(node, deep)
         return built
+
+
+def _wrong(node: yaml.Node, text: str) -> yaml.constructor.ConstructorError:
+    return yaml.constructor.ConstructorError(None, None, text, node.start_mark)
 
 
 def read_file(name: str, variables: Mapping[str, str]) -> WantedFile:
