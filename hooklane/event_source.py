@@ -86,12 +86,15 @@ def joined(items: Sequence[bytes]) -> bytes:
 
 
 def _check_utf8(whole: bytes) -> None:
-    """Line by line: of a large file no second copy is made, and the line can be named."""
-    for number, line in enumerate(BytesIO(whole), start=1):
+    """Decode line after line, so that one line is copied at a time; count them as `_lines` does."""
+    at = 0
+    for line in BytesIO(whole):
         try:
             line.decode()
-        except UnicodeDecodeError:
+        except UnicodeDecodeError as error:
+            number = len((whole[: at + error.start] + b".").splitlines())
             raise SourceInvalid(f"line {number} is not UTF-8") from None
+        at += len(line)
 
 
 def _array(text: bytes) -> list[bytes]:

@@ -59,6 +59,8 @@ def test_forms_of_a_file(raw: bytes, count: int, is_single: bool) -> None:
         (b'{"subscriber":"d200","type":"a","\xff":1}\n', "line 1 is not UTF-8"),
         (b'{"a":1}\n{"a":"\xff"}\n', "line 2 is not UTF-8"),
         (b'\n[{"a":1},\n{"\xff":1}]', "line 3 is not UTF-8"),
+        (b'{"a":1}\r\n\r{"a":\r"\xff"}\n', "line 4 is not UTF-8"),
+        (b'{"a":1}\r\n\r{"a":\r1}\n', "line 3 is not a JSON object"),
         (b'{"a":' * 9_000, "line 1"),
     ],
 )
