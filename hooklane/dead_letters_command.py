@@ -32,6 +32,10 @@ CLIENT_ID: Final = "hooklane-redrive"
 COLUMNS: Final = ("place", "dead_at", "subscriber", "subscription", "type", "reason", "status")
 AGAIN_COLUMNS: Final = ("place", "subscription", "webhook_id")
 
+_USED_UP: Final = (
+    "; what was left out counts, too: narrow with --subscription or --since, or raise --limit"
+)
+
 
 @dataclass(frozen=True, slots=True)
 class Choice:
@@ -164,7 +168,7 @@ def _send_again(
     for refusal, count in Counter(left_out).items():
         report(f"{count} left out: {refusal.text}")
     if len(found) >= wanted.keep_max:
-        report("there may be more: the limit is reached")
+        report("there may be more: the limit is reached" + (_USED_UP if left_out else ""))
     if left_out:
         return left_out[0].code
     return OK if chosen else NOT_FOUND

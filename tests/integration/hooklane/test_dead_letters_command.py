@@ -145,8 +145,14 @@ def test_what_nobody_would_get_is_left_out_and_named(
     assert "1 left out: sub_deleted was deleted" in shown.err
     assert "1 left out: sub_unknown is not known" in shown.err
     assert "2 left out: sub_disabled is disabled: set its status to active first" in shown.err
+    assert "the limit" not in shown.err
     assert code == NOT_FOUND
     assert sorted(targets(world)) == ["sub_paused", "sub_well"]
+
+    assert run_redrive(given, Choice(since="1h", limit=1), "json", is_dry=True) == NOT_FOUND
+    told = capsys.readouterr().err
+    assert "0 would be sent again" in told
+    assert "the limit is reached; what was left out counts, too: narrow with" in told
 
 
 @pytest.mark.parametrize(
