@@ -24,7 +24,8 @@ _NOTES: Final = """
   read-only members of a body are errors. PATCH is a JSON merge patch: null restores a default.
 - 400 = could not be parsed; 422 = understood, but wrong (an array for an object, too): `errors`
   says where, by JSON pointer; of what came in a header it is `/` and its name in lower case
-  (`/ce-id`, `/content-type`).
+  (`/ce-id`, `/content-type`). In a batch each item has a `status`, `code` and `detail` of its own,
+  and no `errors`.
 - 503 carries `Retry-After`, and 429 where waiting helps: not when there is as much of something as
   there may be. Quotas count per gateway process and are told in the fields `RateLimit-Policy` and
   `RateLimit`.
