@@ -35,6 +35,7 @@ MARK_PREFIX: Final = "hooklane.apply/"
 _KEYS: Final = frozenset({"owner", "subscriptions"})
 _OWN: Final = frozenset({"subscriber", "name"})
 _SECRET_FILE_BYTES_MAX: Final = 65_536
+_MERGE: Final = "tag:yaml.org,2002:merge"
 _NOT_JSON: Final = frozenset(
     f"tag:yaml.org,2002:{kind}" for kind in ("timestamp", "binary", "set", "omap", "pairs")
 )
@@ -95,8 +96,10 @@ class _Loader(yaml.SafeLoader):
         """Build a mapping; refuses a key that is there twice."""
         seen: list[object] = []
         for key_node, _ in node.value if isinstance(node, yaml.MappingNode) else ():
+            if key_node.tag == _MERGE:
+                continue  # PyYAML puts what it names before the keys that stand here
             key = self.construct_object(key_node, deep=True)
-            if key in seen and key != "<<":
+            if key in seen:
                 raise _wrong(key_node, f"the key {key!r} is there twice")
             seen.append(key)
         built: dict[object, object] = super().construct_mapping(node, deep)

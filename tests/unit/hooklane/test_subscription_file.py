@@ -74,6 +74,18 @@ def test_an_alias_repeats_what_it_names() -> None:
     assert wanted.fields["filter"] == {"any": [{"exact": {"a": "1"}}, {"exact": {"a": "1"}}]}
 
 
+def test_a_merge_key_gives_defaults() -> None:
+    """What stands beside it wins, wherever it stands."""
+    second = "  - {name: two, timeout_s: 7, <<: *one}\n"
+    text = ONE.replace("- subscriber", "- &one\n    subscriber") + "    timeout_s: 9\n" + second
+
+    one, two = parse(text).subscriptions
+
+    assert (one.label, one.fields["timeout_s"]) == ("acme/orders", 9)
+    assert (two.label, two.fields["timeout_s"]) == ("acme/two", 7)
+    assert two.fields["url"] == one.fields["url"]
+
+
 @pytest.mark.parametrize(
     ("line", "said"),
     [
