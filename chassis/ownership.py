@@ -20,7 +20,7 @@ from structlog.typing import FilteringBoundLogger
 from chassis import kafka, kafka_seam
 from chassis.kafka import KafkaUnavailable
 from chassis.kafka_seam import Fetched
-from chassis.seats import Actor, OwnershipHooks, Seats
+from chassis.seats import DRAIN_MAX_S, Actor, OwnershipHooks, Seats
 from chassis.settings import KafkaSettings
 
 __all__ = ["Actor", "Ownership", "OwnershipHooks"]
@@ -34,7 +34,6 @@ STUCK_S = 60.0
 ASK_S = 5.0
 _REBUILD_S = (0.5, 1.0, 2.0, 5.0, 10.0)
 _DRAIN_MARGIN_S = 8.0
-_DRAIN_MAX_S = 12.0  # the group waits 15 s (rebalance timeout) for a member to come back
 
 T = TypeVar("T")
 
@@ -279,7 +278,7 @@ class Ownership:
             return
         self._epoch += 1
         self._balancing_since = asyncio.get_running_loop().time()
-        timeout_s = min(self._drain_s + _DRAIN_MARGIN_S, _DRAIN_MAX_S)
+        timeout_s = min(self._drain_s + _DRAIN_MARGIN_S, DRAIN_MAX_S)
         await self._seats.balance(self._drain_s, timeout_s)
         self._balancing_since = asyncio.get_running_loop().time()
 

@@ -22,6 +22,8 @@ from chassis.kafka_seam import Fetched
 
 TAKEOVERS_MAX = 8
 CLOSE_S = 10.0
+DRAIN_MAX_S = 12.0
+"""How long a rebalance may wait for drains: the group waits 15 s for a member to come back."""
 ABANDONED_S = 20.0
 """How long a dead actor's partition waits for an `assigned` that may have come just before."""
 _CONFIRM_PAUSE_S = 0.5
@@ -68,7 +70,10 @@ class Actor(Protocol):
         ...
 
     async def drain(self, deadline_s: float) -> None:
-        """Start nothing more, wait for what runs, commit; ownership is in the balance."""
+        """Start nothing more, wait for what runs, commit; ownership is in the balance.
+
+        What still drains after `DRAIN_MAX_S` is cancelled; one that ends before can tell why.
+        """
         ...
 
     def resume(self) -> None:

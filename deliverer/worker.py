@@ -5,16 +5,16 @@ may have changed something: records, the end of an attempt or a tick, a timer, t
 slot. A step hands over what arrived, wakes what is due, starts what may start, and begins a tick
 when there is something to write.
 
-States: *running*; *drained* (revoked: starts and commits nothing until `resume`); *in doubt* (the
-fate of a tick is unknown: starts nothing, PROTOCOL C4); *dead* (not ours any more: attempts cut,
-results dropped, but for successes: it remembers those).
+States: *running*; *drained* (revoked: starts no attempt and begins no tick until `resume`); *in
+doubt* (the fate of a tick is unknown: starts nothing, PROTOCOL C4); *dead* (not ours any more:
+attempts cut, results dropped, but for successes: it remembers those).
 """
 
 import asyncio
 from collections.abc import Sequence
 
 from chassis.kafka_seam import Fetched
-from chassis.seats import CloseReason
+from chassis.seats import DRAIN_MAX_S, CloseReason
 from deliverer.arrivals import Arrivals, SweepArrivals, TierArrivals
 from deliverer.life import Life, take_over
 from deliverer.parts import Group, Parts
@@ -32,6 +32,8 @@ STEP_S_MAX = 1.0
 """A step comes at least so often: bounds what a jumping clock or a silent registry can delay."""
 REGISTRY_WAIT_S = 5.0
 LAST_TICK_S = 5.0
+DRAIN_ENDS_S = DRAIN_MAX_S - 1
+"""A drain ends itself before the rebalance cuts it, so that what it leaves is told."""
 
 
 class PartitionWorker:
@@ -106,10 +108,12 @@ class PartitionWorker:
         """Start nothing more, wait for what runs, commit what ended, also with the time left."""
         self._may_start = False
         loop = asyncio.get_running_loop()
-        end = loop.time() + deadline_s + LAST_TICK_S
-        await self._running.wait(deadline_s)
-        await self._last_ticks(end - loop.time())
-        self._is_drained = True
+        end = loop.time() + min(deadline_s + LAST_TICK_S, DRAIN_ENDS_S)
+        try:
+            await self._running.wait(deadline_s)
+            await self._last_ticks(end - loop.time())
+        finally:
+            self._is_drained = True
 
     def resume(self) -> None:
         """Go on after a rebalance that left the partition here."""
