@@ -235,6 +235,19 @@ async def test_what_a_deadline_leaves_uncommitted_is_told_and_so_is_its_loss(ben
     ]
 
 
+async def test_a_tick_under_way_is_told_though_it_carries_no_attempt(bench: Bench) -> None:
+    """What it carries besides (a place in the log, what was quarantined) may be made again, too."""
+    bench.log.gate.clear()
+    commits_of(bench).begin()
+
+    await bench.worker.close("lost")
+
+    left = {"partition": 0, "attempts": 0, "delivered": 0, "is_tick_open": True}
+    assert bench.said.entries[1:] == [
+        {"event": "worker.uncommitted", "log_level": "warning", **left},
+    ]
+
+
 async def test_a_partition_with_nothing_left_goes_without_a_word(bench: Bench) -> None:
     """Every ordinary rebalance would warn else."""
     await bench.feed(delivery_record(0))
