@@ -26,6 +26,8 @@ T = TypeVar("T")
 WRITE_HEADER = "write"
 """Header that tells one write from another of equal content; random."""
 POLL_MS = 100
+LOOKED_AT_MS = 500
+"""What is known to be younger need not be looked at again."""
 RECORDS_MAX = 2_000
 LOOK_S = 0.01
 """How often a waiter looks at the position: markers move it without waking anybody."""
@@ -137,6 +139,7 @@ class Table(Generic[T]):
             self._caught_up.discard(gone)
         for new in wanted - set(self._positions):
             self._positions[new] = -1
+            self._heard[new] = Freshness(self._clock.now_ms())
             self._entries[new] = {}
         self._assign()
 
@@ -175,27 +178,32 @@ class Table(Generic[T]):
         self._note_caught_up()
         return partition in self._caught_up
 
-    def seconds_since_fetch(self, partition: int | None = None) -> float:
-        """Return how old what is known may be, of the worst owned partition by default."""
-        now_ms, worst = self._clock.now_ms(), 0.0
-        for one in self._positions if partition is None else (partition,):
-            known_since = self._known_since(one)
-            if known_since is None:
-                return float("inf")
-            worst = max(worst, (now_ms - known_since) / 1000)
-        return worst
+    def lag_s(self, partition: int | None = None) -> float:
+        """Return for how long something may be unknown, in the worst owned partition by default.
 
-    def _known_since(self, partition: int) -> int | None:
+        It is the time since the last answer but one: see `chassis.freshness`.
+        """
+        now_ms, worst_ms = self._clock.now_ms(), 0
+        for one in self._positions if partition is None else (partition,):
+            known_until = self._known_until(one, now_ms)
+            if known_until is None or known_until > now_ms:  # the clock was set back
+                return float("inf")
+            worst_ms = max(worst_ms, now_ms - known_until)
+        return worst_ms / 1000
+
+    def _known_until(self, partition: int, now_ms: int) -> int | None:
         heard = self._heard.get(partition)
-        if heard is None or heard.known_since is None:
-            self._note_fetches()  # a first answer need not wait for the reader's next round
-            heard = self._heard.get(partition)
-        return None if heard is None else heard.known_since
+        if heard is None:
+            return None
+        known_until = heard.known_until
+        if known_until is None or not 0 <= now_ms - known_until <= LOOKED_AT_MS:
+            self._note_fetch(partition)  # the reader may be waiting for something else
+        return heard.known_until
 
     async def wait_fresh(self, partition: int, *, within_s: float, timeout_s: float) -> bool:
         """Wait until what is known is that young; False at the timeout."""
         deadline = self._clock.monotonic() + timeout_s
-        while self.seconds_since_fetch(partition) > within_s:
+        while self.lag_s(partition) > within_s:
             left_s = deadline - self._clock.monotonic()
             if left_s <= 0:
                 return False
@@ -285,7 +293,8 @@ class Table(Generic[T]):
                 for place, records in got.items():
                     self._apply_all(place.partition, records)
                 self._save_positions()
-                self._note_fetches()
+                for partition in self._positions:
+                    self._note_fetch(partition)
         finally:
             # Positions are not saved here: a `getmany` that failed may have moved them beyond
             # records that it never returned.
@@ -298,7 +307,8 @@ class Table(Generic[T]):
         reader = self._reader
         if reader is None:
             return
-        self._note_fetches()
+        for partition in self._positions:
+            self._note_fetch(partition)
         known = {p: self.position(p) for p in self._positions if self._is_begun(p)}
         self._positions.update(known)
         reader.assign([self._place(partition) for partition in self._positions])
@@ -320,15 +330,20 @@ class Table(Generic[T]):
             if live is not None:
                 self._positions[partition] = live
 
-    def _note_fetches(self) -> None:
-        """Note what was heard of each partition; assigning anew forgets it, so we remember."""
-        if self._reader is None:
+    def _note_fetch(self, partition: int) -> None:
+        """Note when a partition was heard of last, once all that was said of it is in the table.
+
+        What was fetched beyond what is applied says nothing yet. Assigning anew forgets all of it,
+        so it is remembered here.
+        """
+        reader, heard = self._reader, self._heard.get(partition)
+        if reader is None or heard is None:
             return
-        for partition in self._positions:
-            heard = self._heard.get(partition)
-            if heard is None:
-                heard = self._heard[partition] = Freshness()
-            heard.note(kafka_seam.fetched_at_ms(self._reader, self._place(partition)))
+        place = self._place(partition)
+        position = kafka_seam.position_of(reader, place)
+        end = kafka_seam.stable_end_of(reader, place)
+        if position is not None and end is not None and position >= end:
+            heard.note(kafka_seam.fetched_at_ms(reader, place))
 
     async def _find_ends(self) -> None:
         for partition in set(self._positions) - set(self._targets):

@@ -27,5 +27,5 @@ class Lease:
 
     @staticmethod
     def is_registry_fresh(silence_s: float) -> bool:
-        """Tell whether the registry's reader heard from a broker lately: P9 hangs on it."""
+        """Tell whether what is known of the registry is young enough: P9 hangs on it."""
         return silence_s <= REGISTRY_SILENCE_S

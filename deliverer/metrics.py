@@ -183,7 +183,7 @@ class DelivererMetrics:
         )
         self.registry_lag = Gauge(
             "hooklane_registry_lag_seconds",
-            "Seconds since a broker answered the reader of the registry.",
+            "Seconds for which a change of the registry may be unknown here.",
             registry=registry,
         )
         self.vault_closed = Gauge(

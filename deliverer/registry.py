@@ -31,8 +31,8 @@ class RegistryTable(Protocol):
     def position(self, partition: int) -> int:
         """Return the next offset to read."""
 
-    def seconds_since_fetch(self, partition: int | None = None) -> float:
-        """Return how long no broker has answered."""
+    def lag_s(self, partition: int | None = None) -> float:
+        """Return for how long something may be unknown."""
 
 
 class Registry:
@@ -91,5 +91,5 @@ class Registry:
         return await self._table.wait_for(partition, position, timeout_s=timeout_s)
 
     def silence_s(self, partition: int) -> float:
-        """Return for how long the reader of a partition had no answer."""
-        return self._table.seconds_since_fetch(partition)
+        """Return for how long something of a partition may be unknown."""
+        return self._table.lag_s(partition)

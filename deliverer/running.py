@@ -58,7 +58,7 @@ class RunningAttempts:
         """Begin attempts: build all requests, then write them all.
 
         One by one, what the kernel does for each write drives our own code out of the processor's
-        caches: a delivery then costs a tenth more (docs/performance.md).
+        caches, and a delivery costs more (docs/performance.md says how much).
         """
         built: list[tuple[Attempt, Prepared]] = []
         for attempt in attempts:

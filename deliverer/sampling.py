@@ -38,7 +38,7 @@ class SampledTable(Protocol):
     def records(self) -> int:
         """Count the keys in memory."""
 
-    def seconds_since_fetch(self) -> float:
+    def lag_s(self) -> float:
         """Return how long no broker has answered."""
 
 
@@ -88,7 +88,7 @@ class Sampler:
         self._sample_due(partitions)
         self._metrics.lag.set(self._lag_records())
         self._metrics.registry_records.set(self._table.records)
-        self._metrics.registry_lag.set(self._table.seconds_since_fetch())
+        self._metrics.registry_lag.set(self._table.lag_s())
 
     def _sample_lanes(self, partitions: list[Sampled]) -> None:
         lanes = dict.fromkeys(LANE_STATES, 0)

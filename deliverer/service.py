@@ -363,7 +363,7 @@ def _admin(
     def is_registry_fresh() -> bool | str:
         if not table.is_caught_up:
             return "the registry is still being read"
-        is_fresh = table.seconds_since_fetch() < READY_LAG_S
+        is_fresh = table.lag_s() < READY_LAG_S
         return is_fresh or "the registry was not read for a while"
 
     checks = {

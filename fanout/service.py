@@ -167,7 +167,7 @@ def build(settings: FanoutSettings) -> Sequence[Component]:
     metrics.watch(
         lag_records=lag.records,
         registry_records=lambda: float(actors.table.records),
-        registry_lag_s=actors.table.seconds_since_fetch,
+        registry_lag_s=actors.table.lag_s,
     )
     gate = Preconditions(
         settings.kafka,
@@ -194,7 +194,7 @@ def _admin(settings: FanoutSettings, instruments: CollectorRegistry, actors: Act
     def is_registry_fresh() -> bool | str:
         if not actors.table.is_caught_up:
             return "the registry is still being read"
-        is_fresh = actors.table.seconds_since_fetch() < READY_LAG_S
+        is_fresh = actors.table.lag_s() < READY_LAG_S
         return is_fresh or "the registry was not read for a while"
 
     checks = {

@@ -24,7 +24,7 @@ _UNAUTHORIZED: Final = Problem(
 )
 FOREIGN_SUBSCRIBER: Final = Problem(Code.NOT_FOUND, "there is no such subscriber")
 FOREIGN_KEY: Final = Problem(Code.NOT_FOUND, "there is no such key")
-_UNCERTAIN: Final = Problem(
+UNCERTAIN: Final = Problem(
     Code.UNAVAILABLE, "Kafka is silent: nobody here knows whether this key was revoked; try again"
 )
 
@@ -58,7 +58,7 @@ class Access:
         """Give who asks, or raise RefusedError; waits a moment when revocations are not known."""
         authorizations = request.headers.getall(hdrs.AUTHORIZATION, [])
         judged = self.judge(authorizations, request.match_info, scope, now_ms=now_ms())
-        if judged is _UNCERTAIN and await self._revocations.wait_known():
+        if judged is UNCERTAIN and await self._revocations.wait_known():
             judged = self.judge(authorizations, request.match_info, scope, now_ms=now_ms())
         if isinstance(judged, Problem):
             raise RefusedError(judged)
@@ -76,9 +76,10 @@ class Access:
         only = authorizations[0] if len(authorizations) == 1 else None
         principal = self._keyring.principal_of(only, now_ms=now_ms)
         if principal is None:
-            return _UNAUTHORIZED
+            is_new = not self._revocations.are_known and self._keyring.may_be_new(only)
+            return UNCERTAIN if is_new else _UNAUTHORIZED
         if principal.key_id is not None and not self._revocations.are_known:
-            return _UNCERTAIN
+            return UNCERTAIN
         if hidden := self._hidden(principal, place):
             return hidden
         if not principal.may(scope):
@@ -96,6 +97,29 @@ class Access:
             if stored is None or not principal.sees(stored.record.subscriber):
                 return FOREIGN_KEY
         return None
+
+
+class Admission:
+    """Asks whether a request may come in; kept with it, as a body may come long after its head."""
+
+    def __init__(self, access: Access, scope: Scope, now_ms: Callable[[], int]) -> None:
+        self._access = access
+        self._scope = scope
+        self._now_ms = now_ms
+
+    async def ask(self, request: web.Request) -> Principal:
+        """Give who asks, or raise RefusedError."""
+        return await self._access.admit(request, self._scope, now_ms=self._now_ms)
+
+
+ADMISSION: Final = web.RequestKey("admission", Admission)
+
+
+async def admit_again(request: web.Request) -> None:
+    """Refuse a request whose key was revoked while its body was on the way."""
+    admission = request.get(ADMISSION)
+    if admission is not None and request[PRINCIPAL].key_id is not None:
+        await admission.ask(request)
 
 
 def refuse_bound(principal: Principal) -> None:

@@ -9,11 +9,11 @@ from structlog.typing import FilteringBoundLogger
 
 from chassis.clock import Clock
 from chassis.tracing import Tracing
-from gateway.access import PRINCIPAL, Access
+from gateway.access import ADMISSION, PRINCIPAL, UNCERTAIN, Access, Admission
 from gateway.metrics import GatewayMetrics
 from gateway.problems import INTERNAL, Code, Problem, RefusedError
 from gateway.responses import problem_response
-from gateway.routes import ROUTES
+from gateway.routes import ROUTES, SEND_EVENT
 from gateway.tracing import trace_requests
 from gateway.write_limit import WriteLimit
 from schemas.api_keys import Scope
@@ -51,7 +51,7 @@ def make_app(
             *traced,
             _measure(metrics, clock),
             _explain(log),
-            _authorize(access, clock),
+            _authorize(access, clock, metrics),
             _slow_down(write_limit, clock),
         ],
         client_max_size=1,
@@ -137,7 +137,9 @@ def _hang_up(detail: str) -> web.Response:
     return response
 
 
-def _authorize(access: Access, clock: Clock) -> Callable[..., Awaitable[web.StreamResponse]]:
+def _authorize(
+    access: Access, clock: Clock, metrics: GatewayMetrics
+) -> Callable[..., Awaitable[web.StreamResponse]]:
     @web.middleware
     async def authorize(request: web.Request, handler: Handler) -> web.StreamResponse:
         resource = request.match_info.route.resource
@@ -145,7 +147,14 @@ def _authorize(access: Access, clock: Clock) -> Callable[..., Awaitable[web.Stre
             method = hdrs.METH_GET if request.method == hdrs.METH_HEAD else request.method
             scope = request.app[SCOPES][method, resource.canonical]
             if scope is not None:
-                request[PRINCIPAL] = await access.admit(request, scope, now_ms=clock.now_ms)
+                admission = Admission(access, scope, clock.now_ms)
+                try:
+                    request[PRINCIPAL] = await admission.ask(request)
+                except RefusedError as refused:
+                    if refused.problem is UNCERTAIN and scope == SEND_EVENT.scope:
+                        metrics.count(refused.problem.code)
+                    raise
+                request[ADMISSION] = admission
         return await handler(request)
 
     return authorize

@@ -68,6 +68,11 @@ class Keyring:
             return None
         return principal_of(record)
 
+    def may_be_new(self, authorization: str | None) -> bool:
+        """Tell whether a header has the form of a key that may lie in the registry."""
+        _, _, key = (authorization or "").partition(" ")
+        return _TOKEN.fullmatch(key.strip(" ")[:_KEY_CHARS_MAX]) is not None
+
     def _record_of(self, key: str) -> ApiKeyRecord | None:
         match = _TOKEN.fullmatch(key) if len(key) <= _KEY_CHARS_MAX else None
         stored = self._keys.find(match.group(1)) if match is not None else None

@@ -101,7 +101,7 @@ class Express:
 
         It is sent soon, together with the other answers of this turn of the loop: one by one, what
         the kernel does to send them drives our own code out of the processor's caches, and a
-        request costs up to a tenth more (docs/performance.md).
+        request costs more (docs/performance.md says how much).
         """
         self._intake.leave(errand.size)
         try:

@@ -4,6 +4,7 @@ Reads come from this process's copy of the topic. A write decides on the newest 
 (compare-and-set, PROTOCOL R5) and returns when this copy has it, so a client reads what it wrote.
 """
 
+import asyncio
 import base64
 import binascii
 from collections.abc import Callable, Sequence
@@ -72,7 +73,7 @@ class RegistryTopic:
     def is_known(self, subscriber: str) -> bool:
         """Tell whether all that was written for a subscriber is known but for the last moment's."""
         partition = partition_of(subscriber.encode(), self._partitions)
-        return self._table.seconds_since_fetch(partition) <= KNOWN_S
+        return self._table.lag_s(partition) <= KNOWN_S
 
     async def wait_known(self, subscriber: str, *, timeout_s: float) -> bool:
         """Wait until it is; False at the timeout."""
@@ -99,6 +100,7 @@ class KafkaRevocations:
     def __init__(self, topic: RegistryTopic, *, timeout_s: float) -> None:
         self._topic = topic
         self._timeout_s = timeout_s
+        self._waiting: asyncio.Task[bool] | None = None
 
     @property
     def are_known(self) -> bool:
@@ -106,8 +108,14 @@ class KafkaRevocations:
         return self._topic.is_known(KEYS_SUBSCRIBER)
 
     async def wait_known(self) -> bool:
-        """Wait a bounded time until they are; tell whether they are."""
-        return await self._topic.wait_known(KEYS_SUBSCRIBER, timeout_s=self._timeout_s)
+        """Wait a bounded time until they are; tell whether they are.
+
+        All who wait, a whole gateway's requests when Kafka is silent, share one wait.
+        """
+        if self._waiting is None or self._waiting.done():
+            wait = self._topic.wait_known(KEYS_SUBSCRIBER, timeout_s=self._timeout_s)
+            self._waiting = asyncio.create_task(wait, name="wait-revocations")
+        return await asyncio.shield(self._waiting)
 
 
 class KafkaShelf(Generic[R]):

@@ -80,7 +80,7 @@ class GatewayMetrics:
         self.limit_hits = {name: limits.labels(name) for name in LIMITS}
         self.registry_lag = Gauge(
             "hooklane_registry_lag_seconds",
-            "Seconds since a broker answered the reader of the registry.",
+            "Seconds for which a change of the registry may be unknown here.",
             registry=registry,
         )
 

@@ -12,6 +12,7 @@ from typing import Final
 from aiohttp import StreamReader, hdrs, web
 from aiohttp.client_exceptions import ClientPayloadError
 
+from gateway.access import admit_again
 from gateway.documents import JsonObject, JsonRefused, JsonValue, parse_object
 from gateway.intake import Intake, Place
 from gateway.problems import Code, Problem, RefusedError
@@ -36,7 +37,10 @@ def hold_place(request: web.Request, intake: Intake, *, body_bytes_max: int) -> 
 
 
 async def read_body(request: web.Request, *, body_bytes_max: int, timeout_s: float) -> bytes:
-    """Read a whole body; 413 above the bound, 408 when it does not arrive in time."""
+    """Read a whole body; 413 above the bound, 408 when it does not arrive in time.
+
+    One that comes after its head may come long after it: then its key is judged again.
+    """
     declared = request.content_length
     if declared is not None and declared > body_bytes_max:
         raise RefusedError(_too_large(body_bytes_max))
@@ -45,7 +49,7 @@ async def read_body(request: web.Request, *, body_bytes_max: int, timeout_s: flo
         if content.is_eof():  # most bodies came with their head: no timer is needed
             return await _collect(content, body_bytes_max)
         async with asyncio.timeout(timeout_s):
-            return await _collect(content, body_bytes_max)
+            body = await _collect(content, body_bytes_max)
     except TimeoutError:
         detail = f"the body did not arrive within {timeout_s:g} s"
         raise RefusedError(Problem(Code.TIMEOUT, detail)) from None
@@ -56,6 +60,8 @@ async def read_body(request: web.Request, *, body_bytes_max: int, timeout_s: flo
         # Nobody is there to read it, but it is counted, and it is no fault of ours.
         detail = "the connection broke before the body was there"
         raise RefusedError(Problem(Code.INVALID_REQUEST, detail)) from None
+    await admit_again(request)
+    return body
 
 
 async def _collect(content: StreamReader, body_bytes_max: int) -> bytes:

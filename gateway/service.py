@@ -76,7 +76,7 @@ def build(settings: GatewaySettings) -> Sequence[Component]:
     table, writer = _table(settings, clock, on_change=_follower(settings, index, facts, seals))
     metrics.vault_closed.set_function(lambda: float(seals.closed))
     metrics.registry_records.set_function(lambda: float(table.records))
-    metrics.registry_lag.set_function(table.seconds_since_fetch)
+    metrics.registry_lag.set_function(table.lag_s)
     publisher = _publisher(settings, log)
     topic = RegistryTopic(table, writer, index=index, partitions=settings.topics.partitions)
     ports = Ports(
@@ -284,7 +284,7 @@ def _admin(
     def is_registry_fresh() -> bool | str:
         if not table.is_caught_up:
             return "the registry is still being read"
-        lag_s = table.seconds_since_fetch()
+        lag_s = table.lag_s()
         return lag_s < _READY_LAG_S or "the registry was not read for a while"
 
     def is_producer_healthy() -> bool | str:

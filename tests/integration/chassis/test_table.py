@@ -85,7 +85,7 @@ async def test_it_reaches_the_end_over_markers_tombstones_and_aborted_records(
     assert changes == [(0, b"a", 1), (0, b"b", 2), (0, b"b", None)]
     assert table.position(0) == await table.end_offset(0)
     assert (table.appended_at(0, b"a") or 0) > 1_600_000_000_000
-    assert table.seconds_since_fetch(0) < 5
+    assert table.lag_s(0) < 5
     await table.stop()
     await table.stop()
 

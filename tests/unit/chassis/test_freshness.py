@@ -4,30 +4,39 @@ from chassis.freshness import Freshness
 
 
 def test_nothing_is_known_before_an_answer() -> None:
-    """Then the first one counts, though nobody knows when it was asked for: there is no other."""
-    heard = Freshness()
+    """The first one was asked for after the reader began, whenever it came."""
+    heard = Freshness(90)
 
     heard.note(None)
-    assert heard.known_since is None
-    heard.note(100)
-    assert heard.known_since == 100
+    assert heard.known_until is None
+    heard.note(60_000)
+    assert heard.known_until == 90
 
 
 def test_an_answer_counts_from_the_one_before() -> None:
     """The same one twice is one answer."""
-    heard = Freshness()
+    heard = Freshness(90)
     for answered_at in (100, 200, 200, None, 300):
         heard.note(answered_at)
 
-    assert heard.known_since == 200
+    assert heard.known_until == 200
 
 
 def test_what_a_thawed_process_finds_in_its_socket_is_no_news() -> None:
     """It was asked for before the freeze; the next one is not."""
-    heard = Freshness()
+    heard = Freshness(90)
     for answered_at in (100, 200, 30_000):
         heard.note(answered_at)
-    assert heard.known_since == 200
+    assert heard.known_until == 200
 
     heard.note(30_005)
-    assert heard.known_since == 30_000
+    assert heard.known_until == 30_000
+
+
+def test_a_clock_that_is_set_back_leaves_no_time_in_the_future() -> None:
+    """Everything would count as fresh until it is reached."""
+    heard = Freshness(90)
+    for answered_at in (5_000_000, 1_000):
+        heard.note(answered_at)
+
+    assert heard.known_until == 1_000

@@ -2,6 +2,7 @@
 
 import asyncio
 
+import pytest
 import structlog
 from aiokafka import ConsumerRecord
 
@@ -37,8 +38,7 @@ async def table(hooks: TableHooks | None = None, **options: object) -> Table[int
         client_id="test",
         log=structlog.get_logger(),
         hooks=hooks,
-        clock=ManualClock(),
-        **options,  # type: ignore[arg-type]  # passed through
+        **({"clock": ManualClock()} | options),  # type: ignore[arg-type]  # passed through
     )
     await made.own([0])
     return made
@@ -103,7 +103,7 @@ async def test_before_any_answer_nothing_is_certain() -> None:
     assert made.position(0) == 0
     assert not made.is_caught_up
     assert not made.has_caught_up(0)
-    assert made.seconds_since_fetch(0) == float("inf")
+    assert made.lag_s(0) == float("inf")
     assert not await made.wait_for(0, 1, timeout_s=0)
     await made.stop()
 
@@ -124,3 +124,81 @@ async def test_a_reader_without_a_broker_tries_on_until_stop() -> None:
     await made.stop()
 
     assert asyncio.all_tasks() == {asyncio.current_task()}
+
+
+class Reader:
+    """What is asked of aiokafka's consumer about the one partition."""
+
+    def __init__(self) -> None:
+        self.position = self.lso = 10
+        self.timestamp: int | None = None
+        self.has_valid_position = True
+        self._subscription = self.subscription = self.assignment = self
+
+    def state_value(self, _: object) -> "Reader":
+        """Return itself, as everything on the way to it does."""
+        return self
+
+    def answer(self, at_ms: int, *, end: int = 10) -> None:
+        """Let an answer come."""
+        self.timestamp, self.lso = at_ms, end
+
+
+async def heard() -> tuple[Table[int], Reader, ManualClock]:
+    """Return a table whose reader was answered twice, the last time just now."""
+    clock, reader = ManualClock(), Reader()
+    made = await table(clock=clock)
+    made._reader = reader  # type: ignore[assignment]
+    for _ in range(2):
+        clock.advance(1)
+        reader.answer(clock.now_ms())
+        made.lag_s(0)
+    return made, reader, clock
+
+
+async def test_what_is_known_is_as_old_as_the_answer_before() -> None:
+    """Whoever asks looks, too: the reader may be waiting for something else."""
+    made, reader, clock = await heard()
+    assert made.lag_s(0) == made.lag_s() == 1
+
+    clock.advance(60)
+    reader.answer(clock.now_ms())  # a thawed process finds it in its socket
+    assert made.lag_s(0) == 60
+    clock.advance(0.1)
+    reader.answer(clock.now_ms())
+    assert made.lag_s(0) == pytest.approx(0.1)
+
+
+async def test_an_answer_counts_when_all_of_it_is_in_the_table() -> None:
+    """A revocation may be in what is not."""
+    made, reader, clock = await heard()
+
+    for _ in range(3):
+        clock.advance(1)
+        reader.answer(clock.now_ms(), end=20)
+    assert made.lag_s(0) == 4
+    reader.position = 20
+    assert made.lag_s(0) == 3, "the answer before it came so long ago"
+
+
+async def test_after_a_clock_was_set_back_nothing_is_certain_for_a_moment() -> None:
+    """A time in the future would count as fresh until it comes."""
+    made, reader, clock = await heard()
+    clock.advance(-3600)
+
+    assert made.lag_s(0) == float("inf")
+    reader.answer(clock.now_ms())
+    clock.advance(1)
+    assert made.lag_s(0) == 1
+
+
+async def test_what_was_given_up_and_is_taken_again_is_unknown() -> None:
+    """Nobody followed it meanwhile."""
+    made, _, _ = await heard()
+    before = made.lag_s(0)
+    made._reader = None
+
+    await made.own([1])
+    await made.own([0])
+
+    assert (before, made.lag_s(0)) == (1, float("inf"))

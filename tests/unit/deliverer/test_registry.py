@@ -41,7 +41,7 @@ class FakeTable:
         """Return a position."""
         return 17
 
-    def seconds_since_fetch(self, partition: int | None = None) -> float:
+    def lag_s(self, partition: int | None = None) -> float:
         """Return a silence."""
         return 0.5
 

@@ -21,7 +21,7 @@ class FakeTable:
 
     records = 3
 
-    def seconds_since_fetch(self) -> float:
+    def lag_s(self) -> float:
         """Return a lag."""
         return 1.5
 

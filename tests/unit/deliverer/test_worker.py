@@ -8,7 +8,7 @@ import pytest
 
 from chassis.kafka import Record
 from deliverer.fate import SharedFate
-from deliverer.lease import LEASE_S
+from deliverer.lease import LEASE_S, REGISTRY_SILENCE_S
 from deliverer.policy.items import Attempt, Extent, Limits
 from deliverer.running import AT_ONCE_MAX
 from deliverer.state import CommittedState
@@ -277,6 +277,16 @@ async def test_the_lease_is_asked_again_before_bytes_are_written(started: Starte
     before = bench.registry.view.may_send()
 
     bench.clock.advance(LEASE_S + 0.1)
+
+    assert (before, bench.registry.view.may_send()) == (True, False)
+
+
+async def test_the_registry_is_asked_again_before_bytes_are_written(started: Started) -> None:
+    """P9: a process that froze while it dialled may have missed a pause."""
+    bench = await started()
+    before = bench.registry.view.may_send()
+
+    bench.registry.silence = REGISTRY_SILENCE_S + 0.1
 
     assert (before, bench.registry.view.may_send()) == (True, False)
 

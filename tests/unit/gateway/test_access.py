@@ -137,13 +137,15 @@ async def test_a_key_counts_only_while_revocations_are_known(api: GatewayApi, ro
 
     api.revocations.are_known = False
     assert await asked(api, route, key, path) == (503, "unavailable")
-    assert await asked(api, route, "hlk_key_x_y", path) == (401, "unauthorized")
+    assert await asked(api, route, "hlk_key_x_y", path) == (503, "unavailable"), "it may be new"
+    assert await asked(api, route, "nonsense", path) == (401, "unauthorized")
     assert await asked(api, route, ROOT_KEY, path) == usual
-    assert api.revocations.waits == 1
+    assert api.revocations.waits == 2
+    assert api.counted("unavailable") == 2 * (route.scope == "events:write")
 
     api.revocations.wakes = True
     assert await asked(api, route, key, path) == usual
-    assert api.revocations.waits == 2
+    assert api.revocations.waits == 3
 
 
 async def test_a_plain_event_of_such_a_key_is_not_taken(api: GatewayApi) -> None:
@@ -154,6 +156,27 @@ async def test_a_plain_event_of_such_a_key_is_not_taken(api: GatewayApi) -> None
         status, body = await client.ask(event_request(key=key))
 
     assert (status, orjson.loads(body)["code"]) == (503, "unavailable")
+    assert api.publisher.records == []
+
+
+@pytest.mark.parametrize("path", ["/v1/keys", "/v1/events", "/v1/events/batch"])
+async def test_a_key_counts_when_the_body_is_there(api: GatewayApi, path: str) -> None:
+    """A head may be sent early: what it asks for is done for whom the key is good then."""
+    key_id, key = await make_key(api, scopes=["admin"])
+    body = b'{"name":"k","scopes":["admin"]}'
+    head = (
+        f"POST {path} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {key}\r\n"
+        f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
+    )
+    async with Client(api.server.port) as client:
+        client.send(head.encode())
+        await client.until(lambda: api.intake.requests == 1 or path == "/v1/keys")
+        async with api.client.delete(f"/v1/keys/{key_id}") as response:
+            assert response.status == 204
+        client.send(body)
+        status, _ = await client.answer()
+
+    assert status == 401
     assert api.publisher.records == []
 
 

@@ -1,5 +1,7 @@
 """The registry's pure parts; its work against Kafka is in tests/integration/test_gateway.py."""
 
+import asyncio
+
 import pytest
 
 from chassis.table import WriteInDoubt, WriteUnavailable
@@ -24,6 +26,8 @@ from tests.contract.gateway import SEALED, raw_record
 from tests.fakes.gateway import VAULT
 
 KEY = registry_key("acme", "subscription", "sub_1")
+REVOKED_S = 2.0
+"""So long after a revocation may a key still count, says the contract."""
 
 
 def record_of(*, deleted: bool = False) -> SubscriptionRecord:
@@ -114,22 +118,27 @@ class Heard:
     def __init__(self, silence_s: float) -> None:
         self.silence_s = silence_s
         self.asked: set[int] = set()
+        self.waits = 0
 
-    def seconds_since_fetch(self, partition: int) -> float:
+    def lag_s(self, partition: int) -> float:
         """Return the silence."""
         self.asked.add(partition)
         return self.silence_s
 
     async def wait_fresh(self, partition: int, *, within_s: float, timeout_s: float) -> bool:
         """End at once, as a wait of that length would."""
+        self.waits += 1
         self.asked.add(partition)
         return timeout_s >= self.silence_s - within_s
 
 
 async def test_revocations_are_known_while_kafka_is_heard_of() -> None:
-    """What counts is the partition of the keys alone."""
+    """What counts is the partition of the keys alone; all who wait share one wait."""
+    partitions = 7
+    assert KNOWN_S < REVOKED_S
+    assert partition_of(KEYS_SUBSCRIBER.encode(), partitions) != partition_of(b"acme", partitions)
     heard = Heard(KNOWN_S)
-    topic = RegistryTopic(heard, None, index=RegistryIndex(), partitions=12)  # type: ignore[arg-type]  # what is read of them
+    topic = RegistryTopic(heard, None, index=RegistryIndex(), partitions=partitions)  # type: ignore[arg-type]  # what is read of them
     revocations = KafkaRevocations(topic, timeout_s=2.0)
 
     assert revocations.are_known
@@ -138,4 +147,7 @@ async def test_revocations_are_known_while_kafka_is_heard_of() -> None:
     assert await revocations.wait_known()
     heard.silence_s = KNOWN_S + 2.1
     assert not await revocations.wait_known()
-    assert heard.asked == {partition_of(KEYS_SUBSCRIBER.encode(), 12)}
+    assert heard.asked == {partition_of(KEYS_SUBSCRIBER.encode(), partitions)}
+    heard.waits = 0
+    assert await asyncio.gather(*(revocations.wait_known() for _ in range(9))) == [False] * 9
+    assert heard.waits == 1
