@@ -93,11 +93,22 @@ class Yes:
 class Untraced(Attempter):
     """The attempter with all of tracing cut out."""
 
-    def begin(self, attempt: Attempt, endpoints: PartitionEndpoints, done: Done) -> Cut:
-        """Make an attempt."""
-        making = Making(self, attempt, done, None, started_at=self._clock.now_ms())
-        self._begin(making, endpoints)
-        return making.cut
+    def prepare(self, attempt: Attempt, endpoints: PartitionEndpoints, done: Done) -> Making:
+        """Build an attempt."""
+        making = Making(
+            self,
+            attempt,
+            done,
+            spans=None,
+            may_send=endpoints.may_send,
+            started_at=self._clock.now_ms(),
+        )
+        endpoint = endpoints.endpoint(attempt.delivery.subscription)
+        if not isinstance(endpoint, Endpoint):
+            raise TypeError("the bench's endpoint is there")
+        making.secrets = endpoint.secrets
+        making.request = self._request(making, endpoint)
+        return making
 
     def _request(self, making, endpoint):  # type: ignore[no-untyped-def]
         delivery, record = making.attempt.delivery, received(making.attempt.delivery)
@@ -217,7 +228,7 @@ def delivery_paths() -> dict[str, Call]:
             metrics=DelivererMetrics(CollectorRegistry()),
             log=logs.get("attempts").bind(),
         )
-        return lambda: attempter.begin(Attempt(delivery, 1), endpoints, ignore)  # type: ignore[arg-type]
+        return lambda: attempter.prepare(Attempt(delivery, 1), endpoints, ignore).send()  # type: ignore[arg-type]
 
     return {
         "as it is": path(Attempter),
@@ -269,15 +280,18 @@ def line_paths() -> dict[str, Call]:
     }
 
 
+PATHS: Mapping[str, Callable[[], dict[str, Call]]] = {
+    "deliverer, one attempt": delivery_paths,
+    "fan-out, one event read": fanout_paths,
+    "gateway, one event written": gateway_paths,
+    "one line": line_paths,
+}
+
+
 def main() -> int:
     """Measure, print and write it down."""
     logs.configure(LogSettings(), "bench")
-    found = {
-        "deliverer, one attempt": compared(delivery_paths()),
-        "fan-out, one event read": compared(fanout_paths()),
-        "gateway, one event written": compared(gateway_paths()),
-        "one line": compared(line_paths()),
-    }
+    found = {name: compared(paths()) for name, paths in PATHS.items()}
     text = json.dumps({"surroundings": surroundings(), "paths": found}, indent=1)
     RESULTS.write_text(text + "\n", encoding="utf-8")
     sys.stdout.write(text + "\n")
