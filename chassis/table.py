@@ -26,8 +26,6 @@ T = TypeVar("T")
 WRITE_HEADER = "write"
 """Header that tells one write from another of equal content; random."""
 POLL_MS = 100
-LOOKED_AT_MS = 500
-"""What is known to be younger need not be looked at again."""
 RECORDS_MAX = 2_000
 LOOK_S = 0.01
 """How often a waiter looks at the position: markers move it without waking anybody."""
@@ -183,22 +181,21 @@ class Table(Generic[T]):
 
         It is the time since the last answer but one: see `chassis.freshness`.
         """
-        now_ms, worst_ms = self._clock.now_ms(), 0
-        for one in self._positions if partition is None else (partition,):
-            known_until = self._known_until(one, now_ms)
-            if known_until is None or known_until > now_ms:  # the clock was set back
-                return float("inf")
-            worst_ms = max(worst_ms, now_ms - known_until)
-        return worst_ms / 1000
+        now_ms = self._clock.now_ms()
+        if partition is not None:
+            return self._lag_s(partition, now_ms)
+        return max((self._lag_s(one, now_ms) for one in self._positions), default=0.0)
 
-    def _known_until(self, partition: int, now_ms: int) -> int | None:
+    def _lag_s(self, partition: int, now_ms: int) -> float:
         heard = self._heard.get(partition)
         if heard is None:
-            return None
-        known_until = heard.known_until
-        if known_until is None or not 0 <= now_ms - known_until <= LOOKED_AT_MS:
+            return float("inf")
+        if heard.wants_look(now_ms):
             self._note_fetch(partition)  # the reader may be waiting for something else
-        return heard.known_until
+        known_until = heard.known_until
+        if known_until is None or known_until > now_ms:  # the clock was set back
+            return float("inf")
+        return (now_ms - known_until) / 1000
 
     async def wait_fresh(self, partition: int, *, within_s: float, timeout_s: float) -> bool:
         """Wait until what is known is that young; False at the timeout."""

@@ -79,9 +79,9 @@ async def take_over(
     )
     ticker.begin(state.mark, machine.head_position)
     lease = Lease(claimed_at)
+    monotonic, silence_s = parts.clock.monotonic, parts.registry.silence_s
     endpoints.may_send = lambda: (
-        lease.is_fresh(parts.clock.monotonic())
-        and lease.is_registry_fresh(parts.registry.silence_s(partition))
+        lease.is_fresh(monotonic()) and lease.is_registry_fresh(silence_s(partition))
     )
     commits = Commits(
         partition,

@@ -17,7 +17,8 @@ from chassis.egress import AdmittedUrl, UrlRefused, parse_url
 from chassis.outbound_headers import check_custom_header
 from deliverer.sender.port import BlockedReason, PreparedRequest
 from deliverer.signing import SecretInvalid, Signer, parse_secret
-from schemas.cloudevents import HOPS_HEADER, hops_of
+from schemas.cloudevents import hops_of
+from schemas.header_layout import ABSENT, LaidOut, lay_out
 from schemas.http_binding import http_head, structured_document
 from schemas.registry import SealedFields
 
@@ -124,13 +125,14 @@ def build_request(
     """
     if not _WEBHOOK_ID.fullmatch(webhook_id):
         return RequestRefused(None, "the webhook id of the record is malformed")
+    laid = lay_out(record_headers)
     if recipient.format == "structured":
         body = structured_document(record_headers, data)
         event_lines = _STRUCTURED_LINE
     else:
         body = data or b""
         # Values come percent-encoded or as one visible line: nothing to check again per request.
-        event_lines = http_head(record_headers)
+        event_lines = http_head(laid)
     if trace:
         event_lines += "".join([f"{n}: {v}\r\n" for n, v in trace]).encode("ascii")
     head = _HEAD % (
@@ -142,7 +144,7 @@ def build_request(
         _signatures(recipient, webhook_id, now_ms, body).encode("ascii"),
         attempt,
         sequence,
-        _hops_line(record_headers),
+        _hops_line(laid),
         _REPLAY_LINE if is_replay else b"",
     )
     return PreparedRequest(
@@ -156,12 +158,12 @@ def build_request(
     )
 
 
-def _hops_line(record_headers: Headers) -> bytes:
+def _hops_line(laid: LaidOut) -> bytes:
     """Count this delivery, so that an ingest sees an event that goes round."""
-    for name, raw in record_headers:
-        if name == HOPS_HEADER:
-            return b"webhook-hops: %d\r\n" % (hops_of(raw.decode("ascii", "replace")) + 1)
-    return _FIRST_HOP_LINE
+    place = laid.layout.hops
+    if place == ABSENT:
+        return _FIRST_HOP_LINE
+    return b"webhook-hops: %d\r\n" % (hops_of(laid.text(place)) + 1)
 
 
 @functools.cache

@@ -16,19 +16,17 @@ from schemas.cloudevents import (
     trace_value,
 )
 from schemas.event import DATA_BYTES_MAX, Event, Violation
+from schemas.header_layout import LaidOut, http_name_of
 from schemas.quarantine import QuarantineReason
 
 # Everything visible in ASCII but the double quote and the percent sign stands for itself.
 _UNQUOTED = "".join(chr(code) for code in range(0x21, 0x7F) if chr(code) not in '"%')
 _PLAIN = re.compile(rb"[\x21\x23\x24\x26-\x7e]+")
-_ALL_PLAIN = re.compile(rb"[\x21\x23\x24\x26-\x7e]*")
-_RECORD_NAME = re.compile(r"ce_([a-z0-9]+)", re.ASCII)
 _HTTP_NAME = re.compile(r"ce-([a-z0-9]+)", re.ASCII)
 _VISIBLE_LINE = re.compile(rb"[\x20-\x7e]+")
 _BROKEN_PERCENT = re.compile(r"%(?![0-9A-Fa-f]{2})")
 _QUOTED = re.compile(r'"((?:[^"\\]|\\.)*)"')
 _CACHED_CHARS_MAX = 80
-_CACHED_NAMES_MAX = 1024
 _ANY_JSON = msgspec.json.Decoder(msgspec.Raw)
 
 
@@ -37,7 +35,7 @@ def http_headers(record_headers: Headers) -> list[tuple[str, str]]:
     headers: list[tuple[str, str]] = []
     for name, raw in record_headers:
         is_short = len(name) <= _CACHED_CHARS_MAX
-        http_name = _known_name_of(name) if is_short else _http_name_of(name)
+        http_name = _known_name_of(name) if is_short else http_name_of(name)
         if http_name is not None:
             # Once per header of each delivery: nearly all values need no quoting.
             is_plain = _PLAIN.fullmatch(raw) is not None
@@ -48,48 +46,18 @@ def http_headers(record_headers: Headers) -> list[tuple[str, str]]:
     return headers
 
 
-def http_head(record_headers: Headers) -> bytes:
+def http_head(laid: LaidOut) -> bytes:
     """Write the same headers as lines of a head; quick, as nearly all values need no quoting."""
-    pieces: list[bytes] = []
-    values: list[bytes] = []
-    for name, raw in record_headers:
-        if name == "content-type":
-            pieces += (_content_type_line(raw),)
-            continue
-        start = _LINE_STARTS[name]
-        if start:
-            values.append(raw)
-            pieces += (start, raw, b"\r\n")
-    if _ALL_PLAIN.fullmatch(b"".join(values)) is not None:
-        return b"".join(pieces)
-    return "".join([f"{n}: {v}\r\n" for n, v in http_headers(record_headers)]).encode("ascii")
+    layout = laid.layout
+    if layout.shown is not None:
+        shown = layout.shown(laid.values)
+        # An empty content type is left out.
+        if b"" not in shown and _PLAIN.fullmatch(b"".join(shown)) is not None:
+            return layout.lines % shown
+    return "".join([f"{n}: {v}\r\n" for n, v in http_headers(laid.headers)]).encode("ascii")
 
 
-def _content_type_line(raw: bytes) -> bytes:
-    return b"content-type: %b\r\n" % raw if _VISIBLE_LINE.fullmatch(raw) is not None else b""
-
-
-def _http_name_of(record_name: str) -> str | None:
-    """Return the HTTP name of an attribute's record header, None for any other header."""
-    match = _RECORD_NAME.fullmatch(record_name)
-    if match is None or match.group(1) == "subscriber":
-        return None
-    return f"ce-{match.group(1)}"
-
-
-class _LineStarts(dict[str, bytes]):
-    """Remember how the line of a record header begins; empty when the receiver sees none."""
-
-    def __missing__(self, name: str) -> bytes:
-        http_name = _http_name_of(name)
-        start = b"" if http_name is None else f"{http_name}: ".encode("ascii")
-        if len(name) <= _CACHED_CHARS_MAX and len(self) < _CACHED_NAMES_MAX:
-            self[name] = start
-        return start
-
-
-_LINE_STARTS = _LineStarts()
-_known_name_of = functools.lru_cache(maxsize=1024)(_http_name_of)
+_known_name_of = functools.lru_cache(maxsize=1024)(http_name_of)
 
 
 def structured_document(record_headers: Headers, data: bytes | None) -> bytes:
@@ -97,9 +65,9 @@ def structured_document(record_headers: Headers, data: bytes | None) -> bytes:
     document: dict[str, str | msgspec.Raw] = {}
     content_type: str | None = None
     for name, raw in record_headers:
-        match = _RECORD_NAME.fullmatch(name)
-        if match is not None and match.group(1) != "subscriber":
-            document[match.group(1)] = raw.decode("utf-8", "replace")
+        http_name = http_name_of(name)
+        if http_name is not None:
+            document[http_name.removeprefix("ce-")] = raw.decode("utf-8", "replace")
         elif name == "content-type":
             content_type = raw.decode("utf-8", "replace")
     if content_type is not None:

@@ -40,3 +40,17 @@ def test_a_clock_that_is_set_back_leaves_no_time_in_the_future() -> None:
         heard.note(answered_at)
 
     assert heard.known_until == 1_000
+
+
+def test_whoever_asks_often_looks_once_in_a_while() -> None:
+    """Not at all while what is known is young, else every 5 ms; and at once after a jump."""
+    heard = Freshness(90)
+    assert [heard.wants_look(now) for now in (100, 101, 104, 105)] == [True, False, False, True]
+
+    heard.note(100)
+    heard.note(200)
+    assert not heard.wants_look(600)
+    assert heard.wants_look(601)
+    assert not heard.wants_look(605)
+    assert heard.wants_look(60_000)
+    assert heard.wants_look(50_000), "the clock was set back"
