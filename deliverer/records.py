@@ -224,11 +224,11 @@ def _output_record(
     topics: TopicNames,
     now_ms: int,
 ) -> Record:
+    if isinstance(output, AttemptLog):  # nearly all are
+        return _attempt_record(output, partition=partition, topics=topics)
     if isinstance(output, Park):
         return _park_record(output, term=term, partition=partition, topics=topics)
-    if isinstance(output, DeadLetter):
-        return _dead_letter_record(output, partition=partition, topics=topics, now_ms=now_ms)
-    return _attempt_record(output, partition=partition, topics=topics)
+    return _dead_letter_record(output, partition=partition, topics=topics, now_ms=now_ms)
 
 
 def _park_record(park: Park, *, term: int, partition: int, topics: TopicNames) -> Record:

@@ -55,7 +55,8 @@ def finish(p: Partition, attempt: Attempt, report: AttemptReport, now: int) -> l
     next_at = _apply(p, seat, lane, attempt=attempt, report=report, now=now)
     notices = _notices(p, seat, report, now)
     _log(p, attempt, report, next_at=None if notices else next_at)
-    p.want_sweep(lane)
+    if lane.cur is not None:
+        p.want_sweep(lane)
     if lane.can_start:
         p.roster.offer(seat, lane)
     elif lane.is_idle:
@@ -117,7 +118,8 @@ def _apply(
     p.settle(lane, attempt)
     if isinstance(decision, Delivered) or lane.is_test:
         lane.step(Step.DELIVERED)
-        p.release_hold(lane)
+        if lane.held is not None:
+            p.release_hold(lane)
         return None
     _remember(attempt, report)
     if isinstance(decision, Dead):

@@ -258,7 +258,8 @@ class Partition:
         lane.inflight[attempt.delivery.sequence] = attempt
         if lane.is_strict:
             lane.step(Step.START)
-        self.want_sweep(lane)
+        if lane.cur is not None:
+            self.want_sweep(lane)
         seat.in_flight += 1
         self.in_flight += 1
         return attempt

@@ -29,20 +29,21 @@ def next_start(
     """
     if not p.is_confirmed:
         return None
-    if p.roster.sated:
-        p.roster.readmit(len(p.roster.sated) if hosts is None else hosts.spare)
+    roster, attempt = p.roster, None
+    if roster.sated:
+        roster.readmit(len(roster.sated) if hosts is None else hosts.spare)
     if hosts is not None:
         for host in hosts.calls():
-            p.roster.call(host)
-    rings = [p.roster.ring, p.roster.suspects]
-    if p.tried % SUSPECTS_FIRST == 0:
-        rings.insert(0, p.roster.suspects)
+            roster.call(host)
+    is_turn_of_suspects = p.tried % SUSPECTS_FIRST == 0
     p.tried += 1
-    for ring in rings:
-        attempt = _first_of(p, ring, now, admits=admits, hosts=hosts)
-        if attempt is not None:
-            return attempt
-    return None
+    if is_turn_of_suspects and roster.suspects:
+        attempt = _first_of(p, roster.suspects, now, admits=admits, hosts=hosts)
+    if attempt is None:
+        attempt = _first_of(p, roster.ring, now, admits=admits, hosts=hosts)
+    if attempt is None and roster.suspects:
+        attempt = _first_of(p, roster.suspects, now, admits=admits, hosts=hosts)
+    return attempt
 
 
 def _first_of(
@@ -158,10 +159,12 @@ def _start_first(p: Partition, seat: Seat, lane: Lane, now: int) -> Attempt | No
             continue
         p.tiers.rest_bytes -= parked.delivery.size
         return p.start(seat, lane, _attempt_of(parked), now=now)
-    _expire_queue(p, lane, oldest)
-    if not lane.queue or (lane.is_strict and lane.phase is not Phase.FREE):
+    queue = lane.queue
+    if queue and queue[0].accepted_at < oldest:
+        _expire_queue(p, lane, oldest)
+    if not queue or (lane.is_strict and lane.phase is not Phase.FREE):
         return None
-    return p.start(seat, lane, Attempt(lane.queue.popleft(), 1), now=now)
+    return p.start(seat, lane, Attempt(queue.popleft(), 1), now=now)
 
 
 def _attempt_of(parked: Parked) -> Attempt:

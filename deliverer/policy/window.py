@@ -119,9 +119,13 @@ class Window:
         starts, ends = self._starts, self._ends
         first = bisect_left(ends, start)
         last = bisect_right(starts, end)
-        if first < last:
-            start = min(start, starts[first])
-            end = max(end, ends[last - 1])
+        if first == last:  # it touches no other
+            starts.insert(first, start)
+            ends.insert(first, end)
+            self.count += end - start
+            return
+        start = min(start, starts[first])
+        end = max(end, ends[last - 1])
         self.count += end - start - sum(ends[first:last]) + sum(starts[first:last])
         starts[first:last] = [start]
         ends[first:last] = [end]

@@ -77,6 +77,7 @@ class ResponseReader:
         self._parser.set_dangerous_leniencies(lenient_optional_cr_before_lf=True)
         self._known_bytes: bytes | None = None
         self._known: Known = (None, None, None, b"")
+        self._reset_parsing()
         self.reset()
 
     def reset(self) -> None:
@@ -85,16 +86,21 @@ class ResponseReader:
         A parser that ended a message cleanly is where a new one begins; making it is a third of
         the cost of an answer.
         """
-        self._head_room = HEAD_BYTES_MAX
-        self._body_room = BODY_BYTES_MAX
-        self._fields = self._interim_answers = self._pieces = self._chunks = 0
-        self._is_coded = self._is_interim = self._is_keep_alive = self._is_overlong = False
-        self.has_bytes = self.is_complete = False
+        self.has_bytes = self.is_complete = self._is_keep_alive = False
         self.status: int | None = None
-        self.error: str | None = None
         self.body = b""
         self.retry_after: str | None = None
         self.webhook_delivery: str | None = None
+        if self._pieces:
+            self._reset_parsing()
+
+    def _reset_parsing(self) -> None:
+        """Forget what only a parsed answer leaves behind; one that was known leaves nothing."""
+        self._head_room = HEAD_BYTES_MAX
+        self._body_room = BODY_BYTES_MAX
+        self._fields = self._interim_answers = self._pieces = self._chunks = 0
+        self._is_coded = self._is_interim = self._is_overlong = False
+        self.error: str | None = None
 
     @property
     def is_done(self) -> bool:

@@ -148,9 +148,8 @@ class Sending:
         )
 
     def _keep(self, connection: Connection) -> None:
-        if connection.is_idle:
-            request = self._request
-            self._means.pool.put((request.scheme, request.host, request.port), connection)
+        request = self._request
+        self._means.pool.put((request.scheme, request.host, request.port), connection)
 
     def _dial(self) -> None:
         task = self._means.loop.create_task(self._open(), name="dial")
