@@ -33,7 +33,6 @@ from schemas.delivery import (
     encode_retry,
 )
 from schemas.event import Violation
-from schemas.header_layout import lay_out
 from schemas.lane_state import (
     WINDOW_KEY,
     FailingRecord,
@@ -333,8 +332,13 @@ def _window_record(snapshot: TickSnapshot) -> WindowRecord:
 
 
 def _id_and_type(record: Received) -> tuple[str, str]:
-    laid = lay_out(record.headers)
-    return laid.text(laid.layout.event_id), laid.text(laid.layout.event_type)
+    event_id = event_type = b""
+    for header, value in record.headers:
+        if header == "ce_id":
+            event_id = event_id or value
+        elif header == "ce_type":
+            event_type = event_type or value
+    return event_id.decode("utf-8", "replace"), event_type.decode("utf-8", "replace")
 
 
 def _subscriber(record: Received) -> str:

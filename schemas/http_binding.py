@@ -16,7 +16,7 @@ from schemas.cloudevents import (
     trace_value,
 )
 from schemas.event import DATA_BYTES_MAX, Event, Violation
-from schemas.header_layout import LaidOut, http_name_of
+from schemas.header_layout import Layouts, http_name_of
 from schemas.quarantine import QuarantineReason
 
 # Everything visible in ASCII but the double quote and the percent sign stands for itself.
@@ -46,17 +46,26 @@ def http_headers(record_headers: Headers) -> list[tuple[str, str]]:
     return headers
 
 
-def http_head(laid: LaidOut) -> bytes:
-    """Write the same headers as lines of a head; quick, as nearly all values need no quoting."""
-    layout = laid.layout
+def http_head(record_headers: Headers) -> tuple[bytes, bytes | None]:
+    """Write the same headers as lines of a head; quick, as nearly all values need no quoting.
+
+    Returns what the record says of its hops as well, None when it does not.
+    """
+    names, values = zip(*record_headers, strict=False) if record_headers else ((), ())
+    layout = _LAYOUTS.last
+    if layout.names != names:
+        layout = _LAYOUTS.find(names)
+    hops = None if layout.hops is None else values[layout.hops]
     if layout.shown is not None:
-        shown = layout.shown(laid.values)
+        shown = layout.shown(values)
         # An empty content type is left out.
         if b"" not in shown and _PLAIN.fullmatch(b"".join(shown)) is not None:
-            return layout.lines % shown
-    return "".join([f"{n}: {v}\r\n" for n, v in http_headers(laid.headers)]).encode("ascii")
+            return layout.lines % shown, hops
+    lines = "".join([f"{n}: {v}\r\n" for n, v in http_headers(record_headers)])
+    return lines.encode("ascii"), hops
 
 
+_LAYOUTS = Layouts()
 _known_name_of = functools.lru_cache(maxsize=1024)(http_name_of)
 
 

@@ -8,7 +8,6 @@ from hypothesis import strategies as st
 from schemas.cloudevents import decode_document, decode_event, encode_event
 from schemas.delivery import DeliveryEnvelope, decode_delivery, decode_retry, parse_lane
 from schemas.event import Event, Violation, check_event
-from schemas.header_layout import lay_out
 from schemas.http_binding import event_from_http, http_head, http_headers, structured_document
 from schemas.lane_state import decode_lane, decode_window
 from schemas.registry import decode_subscription, parse_registry_key
@@ -140,7 +139,7 @@ def test_the_lines_of_a_head_are_the_headers(headers: list[tuple[str, bytes]]) -
     """The quick way and the plain one write the same bytes, whatever a record holds."""
     lines = "".join(f"{name}: {value}\r\n" for name, value in http_headers(headers))
 
-    assert http_head(lay_out(headers)) == lines.encode()
+    assert http_head(headers)[0] == lines.encode()
 
 
 @given(SUBSCRIPTIONS, LANES)

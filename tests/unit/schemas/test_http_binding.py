@@ -6,7 +6,6 @@ from cloudevents.core.bindings import http as sdk
 from cloudevents.core.formats.json import JSONFormat
 
 from schemas.event import Event, Violation
-from schemas.header_layout import lay_out
 from schemas.http_binding import (
     event_from_http,
     http_head,
@@ -73,7 +72,7 @@ def test_the_lines_of_a_head_are_the_headers(headers: list[tuple[str, bytes]]) -
     """The quick way and the plain one write the same bytes."""
     lines = "".join(f"{name}: {value}\r\n" for name, value in http_headers(headers))
 
-    assert http_head(lay_out(headers)) == lines.encode()
+    assert http_head(headers)[0] == lines.encode()
 
 
 def test_the_official_sdk_reads_our_headers() -> None:

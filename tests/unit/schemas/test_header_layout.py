@@ -1,0 +1,73 @@
+"""Tests of what is known of a record by the names of its headers."""
+
+import pytest
+
+from schemas.header_layout import Layout, Layouts, http_name_of
+
+
+@pytest.mark.parametrize(
+    ("record_name", "http_name"),
+    [
+        ("ce_id", "ce-id"),
+        ("ce_orderingkey", "ce-orderingkey"),
+        ("ce_subscriber", None),
+        ("ce_Id", None),
+        ("ce_a b", None),
+        ("ce_", None),
+        ("traceparent", None),
+        ("delivery", None),
+    ],
+)
+def test_only_attributes_are_shown(record_name: str, http_name: str | None) -> None:
+    """The subscriber is between its name and us."""
+    assert http_name_of(record_name) == http_name
+
+
+def test_a_layout_tells_the_lines_and_where_their_values_are() -> None:
+    """In the order of the record, with repetitions."""
+    layout = Layout(("delivery", "ce_id", "content-type", "hooklane_hops", "ce_id"))
+
+    assert layout.lines == b"ce-id: %b\r\ncontent-type: %b\r\nce-id: %b\r\n"
+    assert layout.shown is not None
+    assert layout.shown((b"0", b"1", b"2", b"3", b"4")) == (b"1", b"2", b"4")
+    assert layout.hops == 3
+
+
+def test_few_lines_have_no_template() -> None:
+    """One value is no tuple of values."""
+    assert Layout(("ce_id", "delivery")).shown is None
+    assert Layout(()).shown is None
+
+
+def test_layouts_are_made_once() -> None:
+    """What was asked for last lies ready."""
+    layouts = Layouts()
+    first, second = layouts.find(["ce_id"]), layouts.find(("ce_type",))
+
+    assert layouts.last is second
+    assert layouts.find(("ce_id",)) is first
+    assert layouts.last is first
+
+
+@pytest.mark.parametrize("names", [("ce_a",) * 33, ("ce_" + "a" * 1022,)])
+def test_long_names_are_not_kept(names: tuple[str, ...]) -> None:
+    """A stranger must not fill the memory."""
+    layouts = Layouts()
+    found = layouts.find(names)
+
+    assert found.names == names
+    assert layouts.last is not found
+    assert layouts.find(names) is not found
+
+
+def test_the_number_of_layouts_is_bounded() -> None:
+    """One more is made again, and still is the last."""
+    layouts = Layouts()
+    for number in range(1_024):
+        layouts.find((f"ce_{number}",))
+
+    found = layouts.find(("ce_x",))
+
+    assert layouts.last is found
+    layouts.find(("ce_0",))
+    assert layouts.find(("ce_x",)) is not found
