@@ -209,7 +209,7 @@ def _keyed(deployment: Deployment, *, lanes: int, count: int) -> Iterator[Record
         lane = f"{envelope.subscription}/{FIRST_EPOCH}/{part}"
         moved = encode_delivery(msgspec.structs.replace(envelope, lane=lane))
         rest = [header for header in record.headers if header[0] != DELIVERY_HEADER]
-        yield record._replace(headers=[(DELIVERY_HEADER, moved), *rest])
+        yield msgspec.structs.replace(record, headers=[(DELIVERY_HEADER, moved), *rest])
 
 
 def _peak_mb(child: Child) -> float:

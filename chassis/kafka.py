@@ -11,6 +11,7 @@ import ssl
 from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
+import msgspec
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.codec import has_lz4, has_snappy, has_zstd
@@ -49,7 +50,7 @@ class RuntimeFault(StartRefused):
     """This Python environment cannot run the product; the message says what to install."""
 
 
-class Record(NamedTuple):
+class Record(msgspec.Struct, frozen=True):
     """One record to append; the partition is always chosen by us."""
 
     topic: str

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Sequence
-from typing import Final, NamedTuple, Protocol
+from typing import Final, Protocol
 
 from deliverer.attempts import Done
 from deliverer.endpoints import PartitionEndpoints
@@ -27,11 +27,8 @@ class Prepared(Protocol):
 Prepare = Callable[[Attempt, PartitionEndpoints, Done], Prepared]
 Finished = Callable[[Attempt, AttemptReport | None, int], None]
 """Called with the report, or with None when the attempt was cut off; and when it started."""
-
-
-class _Running(NamedTuple):
-    prepared: Prepared | None
-    started_at: int
+_Running = tuple[Prepared | None, int]
+"""An attempt whose request could not be built has nothing prepared; and when it started."""
 
 
 class RunningAttempts:
@@ -68,7 +65,7 @@ class RunningAttempts:
                 built.append((attempt, prepared))
             except Exception as fault:  # noqa: BLE001 - a defect in one attempt is that one's end
                 self._end_soon(attempt, fault)
-            self._running[attempt] = _Running(prepared, now_ms)
+            self._running[attempt] = (prepared, now_ms)
         for attempt, prepared in built:
             try:
                 prepared.send()
@@ -88,17 +85,17 @@ class RunningAttempts:
 
     def cut(self) -> None:
         """Cut all of them off, whatever breaks on the way; their connections close with them."""
-        for attempt, running in list(self._running.items()):
+        for attempt, (prepared, started_at) in list(self._running.items()):
             if self._running.pop(attempt, None) is not None:
-                self._cut(running)
-                self._finished(attempt, None, running.started_at)
+                self._cut(prepared)
+                self._finished(attempt, None, started_at)
         self._none_left.set()
 
-    def _cut(self, running: _Running) -> None:
-        if running.prepared is None:
+    def _cut(self, prepared: Prepared | None) -> None:
+        if prepared is None:
             return
         try:
-            running.prepared.cut()
+            prepared.cut()
         except Exception as fault:  # noqa: BLE001 - the others are cut off all the same
             self._fail(fault)
 
@@ -106,11 +103,12 @@ class RunningAttempts:
         running = self._running.pop(attempt, None)
         if running is None:
             return
+        _, started_at = running
         if isinstance(report, Exception):
             self._fail(report)
-            self._finished(attempt, None, running.started_at)
+            self._finished(attempt, None, started_at)
         else:
-            self._finished(attempt, report, running.started_at)
+            self._finished(attempt, report, started_at)
         if not self._running:
             self._none_left.set()
 

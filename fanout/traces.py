@@ -78,8 +78,8 @@ def _carrying(plan: Plan, context: TraceContext) -> Plan:
     """Let deliveries carry a context; all of them had the same before, so each grows alike."""
     traces = [(name, value.encode()) for name, value in context.pairs()]
     records = [
-        one._replace(
-            headers=[*(pair for pair in one.headers if pair[0] not in TRACE_NAMES), *traces]
+        msgspec.structs.replace(
+            one, headers=[*(pair for pair in one.headers if pair[0] not in TRACE_NAMES), *traces]
         )
         for one in plan.records
     ]

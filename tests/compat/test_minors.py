@@ -285,7 +285,7 @@ def test_a_value_that_is_not_known_is_set_aside_not_guessed() -> None:
     """A delivery goes to the quarantine, of a subscription the last readable version stays."""
     delivery = _of("deliveries")[0].record
     envelope = orjson.loads(dict(delivery.headers)["delivery"]) | {"kind": "later"}
-    strange = delivery._replace(headers=[("delivery", orjson.dumps(envelope))])
+    strange = msgspec.structs.replace(delivery, headers=[("delivery", orjson.dumps(envelope))])
     subscription = _of("registry")[0].record
     status = orjson.dumps(orjson.loads(subscription.value or b"") | {"status": "later"})
 

@@ -6,6 +6,7 @@ Subclass, give the fixture, and pytest runs the suite.
 import asyncio
 from collections.abc import Sequence
 
+import msgspec
 import pytest
 
 from chassis.kafka import Record
@@ -50,7 +51,7 @@ class PublisherContract:
 
         (first,) = await publisher.publish([record])
         other, second, third = await publisher.publish(
-            [record._replace(partition=0), record, record]
+            [msgspec.structs.replace(record, partition=0), record, record]
         )
 
         assert isinstance(first, Published)

@@ -8,6 +8,7 @@ import itertools
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
+import msgspec
 import orjson
 
 from chassis import kafka
@@ -101,7 +102,7 @@ class Backlog:
             *_HEADERS,
         ]
         record = self._record("deliveries", one, key=one.subscriber.encode(), value=data)
-        return record._replace(headers=headers)
+        return msgspec.structs.replace(record, headers=headers)
 
     def _record(self, suffix: str, one: Subscription, *, key: bytes, value: bytes) -> Record:
         stack = self._stack

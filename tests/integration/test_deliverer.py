@@ -4,6 +4,7 @@ import json
 from collections.abc import AsyncIterator
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from chassis.clock import SystemClock
@@ -133,7 +134,7 @@ async def test_a_record_that_cannot_be_read_is_set_aside(world: World, receiver:
     """Junk in `deliveries` goes to the quarantine and its neighbours are delivered."""
     await world.subscribe("acme", "sub_a", receiver.url("a"))
     good = [world.delivery("acme", "sub_a", n, accepted_at=world.accepted_at) for n in range(2)]
-    junk = good[0]._replace(headers=[("delivery", b"{not json")])
+    junk = msgspec.structs.replace(good[0], headers=[("delivery", b"{not json")])
     await world.append([good[0], junk, good[1]])
 
     async with world.running():
@@ -208,7 +209,9 @@ async def test_a_dead_receivers_backlog_does_not_stop_its_partition(
     await world.subscribe("acme", "sub_b", receiver.url("b"))
     heavy = b'"' + b"x" * 8192 + b'"'
     records = [
-        world.delivery("acme", "sub_a", n, accepted_at=world.accepted_at)._replace(value=heavy)
+        msgspec.structs.replace(
+            world.delivery("acme", "sub_a", n, accepted_at=world.accepted_at), value=heavy
+        )
         for n in range(total)
     ]
     await world.append(records, transactional_id=f"{world.prefix}-fanout")

@@ -2,6 +2,7 @@
 
 import asyncio
 
+import msgspec
 import orjson
 import pytest
 
@@ -36,7 +37,9 @@ async def test_an_event_becomes_one_delivery_for_each_matching_subscription(worl
     event = world.event("acme", 1, b'{"n": 12345678901234567890123}')
 
     async with world.running():
-        await world.append([event._replace(headers=[*event.headers, ("ce_orderingkey", b"k")])])
+        await world.append(
+            [msgspec.structs.replace(event, headers=[*event.headers, ("ce_orderingkey", b"k")])]
+        )
         deliveries = await world.read("deliveries", upto=3)
 
     assert {seen.delivery.subscription for seen in deliveries} == {
@@ -83,15 +86,15 @@ async def test_broken_records_are_set_aside_and_their_partition_moves_on(world: 
         await world.append_in_vain([world.event("acme", 7)])
         await world.append(
             [
-                good._replace(key=None),
-                good._replace(key=b"$system"),
-                good._replace(headers=[]),
-                good._replace(
-                    value=b"\xff", headers=[("content-type", b"application/cloudevents")]
+                msgspec.structs.replace(good, key=None),
+                msgspec.structs.replace(good, key=b"$system"),
+                msgspec.structs.replace(good, headers=[]),
+                msgspec.structs.replace(
+                    good, value=b"\xff", headers=[("content-type", b"application/cloudevents")]
                 ),
-                good._replace(value=b"x" * 262_145),
-                good._replace(headers=[*good.headers, ("ce_subscriber", b"other")]),
-                good._replace(partition=elsewhere),
+                msgspec.structs.replace(good, value=b"x" * 262_145),
+                msgspec.structs.replace(good, headers=[*good.headers, ("ce_subscriber", b"other")]),
+                msgspec.structs.replace(good, partition=elsewhere),
                 world.event("acme", 8),
                 conflicting,
                 world.event("acme", 8),

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator, Sequence
 from itertools import accumulate, pairwise
 
+import msgspec
 import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
@@ -127,7 +128,9 @@ class Ways:
             answer = _DRAWN.sub(b"drawn", await self.ask(api, pieces, answers=answers))
             assert b"HTTP/1.1 500" not in answer
             written = [
-                one._replace(headers=[(n, _DRAWN.sub(b"drawn", v)) for n, v in one.headers])
+                msgspec.structs.replace(
+                    one, headers=[(n, _DRAWN.sub(b"drawn", v)) for n, v in one.headers]
+                )
                 for one in api.publisher.records
             ]
             counted = [api.counted(result) for result in ("accepted", "invalid", "throttled")]

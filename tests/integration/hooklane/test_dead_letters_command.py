@@ -3,6 +3,7 @@
 import asyncio
 import json
 
+import msgspec
 import pytest
 
 from chassis.clock import SystemClock
@@ -63,7 +64,10 @@ def dead(world: World, subscriber: str, subscription: str, number: int) -> list[
     )
     headers = [one for one in first.headers if one[0] != DELIVERY_HEADER]
     headers.append((DEAD_LETTER_HEADER, letter.encode()))
-    return [first, first._replace(topic=world.topic("dead-letters"), headers=headers)]
+    return [
+        first,
+        msgspec.structs.replace(first, topic=world.topic("dead-letters"), headers=headers),
+    ]
 
 
 @pytest.mark.parametrize("setting", [{}, {"HOOKLANE_TOPICS__PARTITIONS": "1"}])
