@@ -144,9 +144,9 @@ class KafkaShelf(Generic[R]):
         stored = self._get(name)
         return 0 if stored is None else stored.record.version
 
-    def names(self) -> Sequence[str]:
-        """List the names of the records that are not deleted, ascending."""
-        return self._topic.index.names_of(self._kind)
+    def places(self) -> Sequence[str]:
+        """List the places of the records that are not deleted, ascending."""
+        return self._topic.index.places_of(self._kind)
 
     async def write(self, name: str, decide: Callable[[], RawRecord]) -> R:
         """Write what `decide` returns, and wait until this process reads it."""
@@ -189,7 +189,7 @@ class KafkaRegistry:
         return self._topic.index.ids_of(subscriber)
 
     def subscribers(self) -> Sequence[str]:
-        """List the subscribers that have a record or a subscription, ascending."""
+        """List the places of those that have a record or a subscription, ascending."""
         return self._topic.index.subscribers()
 
     def unseal(self, record: SubscriptionRecord) -> SealedFields | None:

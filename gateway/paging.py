@@ -1,22 +1,24 @@
-"""Cursor pages over ids that sort by their time of creation. Pure.
+"""Cursor pages over places: texts that sort by the time of creation. Pure.
 
-A cursor names the last id of its page, so a page stays where it is while newer things are created
-(they come before the first page) and while the thing it names is deleted.
+An id is a place. What has a name of its own gets one of its time and its name. A cursor is the last
+place of its page, so a page stays where it is while newer things are created (they come before the
+first page) and while the thing that was there is deleted.
 """
 
 import base64
 import binascii
-from bisect import bisect_left, bisect_right
+from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from gateway.problems import Code, Problem
+from gateway.problems import FieldError, Problem, invalid, pointer_of
 
 LIMIT_DEFAULT: Final = 50
 LIMIT_MAX: Final = 250
 _LIMIT_DIGITS_MAX: Final = 3
 _CURSOR_CHARS_MAX: Final = 400
+_TIME_DIGITS: Final = 15
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,9 +31,9 @@ class PageRequest:
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """The ids or names of one page in their order, and the cursor of the next one."""
+    """What lies on one page, newest first, and the cursor of the next one."""
 
-    ids: tuple[str, ...]
+    names: tuple[str, ...]
     next_cursor: str | None
 
 
@@ -46,11 +48,11 @@ def parse_page(query: Sequence[tuple[str, str]]) -> PageRequest | Problem:
             is_number = value.isascii() and value.isdigit() and len(value) <= _LIMIT_DIGITS_MAX
             limit = int(value) if is_number else 0
             if not 1 <= limit <= LIMIT_MAX:
-                return Problem(Code.INVALID_REQUEST, f"limit is a number from 1 to {LIMIT_MAX}")
+                return wrong_query("limit", f"it is a number from 1 to {LIMIT_MAX}")
         else:
             before = _open_cursor(value)
             if before is None:
-                return Problem(Code.INVALID_REQUEST, "cursor is not one that a list has returned")
+                return wrong_query("cursor", "it is not one that a list has returned")
     return PageRequest(limit, before)
 
 
@@ -59,34 +61,39 @@ def split_query(
 ) -> dict[str, str] | Problem:
     """Read a query in which every parameter is known and occurs once."""
     names = [name for name, _ in query]
-    if unknown := set(names) - known:
-        return Problem(Code.INVALID_REQUEST, f"{len(unknown)} unknown query parameter(s)")
-    if len(set(names)) != len(names):
-        return Problem(Code.INVALID_REQUEST, "a query parameter occurs twice")
+    for name in names:
+        if name not in known:
+            return wrong_query(name, "there is no such query parameter")
+        if names.count(name) > 1:
+            return wrong_query(name, "it occurs twice")
     return dict(query)
 
 
-def page_of(ids_ascending: Sequence[str], request: PageRequest) -> Page:
-    """Cut one page out of all ids, from the newest to the oldest."""
-    if request.before is None:
-        end = len(ids_ascending)
-    else:
-        end = bisect_left(ids_ascending, request.before)
+def wrong_query(name: str, detail: str) -> Problem:
+    """Say what is wrong with a query parameter, as with a field of a body."""
+    return invalid([FieldError(pointer_of(name), detail)])
+
+
+def place_of(name: str, created_ms: int) -> str:
+    """Give something with a name its place, by when it was created (epoch ms)."""
+    return f"{created_ms:0{_TIME_DIGITS}} {name}"
+
+
+def name_at(place: str) -> str:
+    """Return the name, or the id, that has a place; neither has blanks."""
+    return place.rpartition(" ")[2]
+
+
+def page_of(places: Sequence[str], request: PageRequest) -> Page:
+    """Cut one page out of all places, which ascend; from the newest to the oldest."""
+    end = len(places) if request.before is None else bisect_left(places, request.before)
     start = max(0, end - request.limit)
-    ids = tuple(reversed(ids_ascending[start:end]))
-    return Page(ids, _seal_cursor(ids[-1]) if start > 0 else None)
+    names = tuple(name_at(place) for place in reversed(places[start:end]))
+    return Page(names, _seal_cursor(places[start]) if start > 0 else None)
 
 
-def page_of_names(names_ascending: Sequence[str], request: PageRequest) -> Page:
-    """Cut one page out of all names, in their order; names say nothing about time."""
-    start = 0 if request.before is None else bisect_right(names_ascending, request.before)
-    end = start + request.limit
-    ids = tuple(names_ascending[start:end])
-    return Page(ids, _seal_cursor(ids[-1]) if end < len(names_ascending) else None)
-
-
-def _seal_cursor(last_id: str) -> str:
-    return base64.urlsafe_b64encode(b"1:" + last_id.encode()).rstrip(b"=").decode()
+def _seal_cursor(place: str) -> str:
+    return base64.urlsafe_b64encode(b"1:" + place.encode()).rstrip(b"=").decode()
 
 
 def _open_cursor(cursor: str) -> str | None:
@@ -96,5 +103,5 @@ def _open_cursor(cursor: str) -> str | None:
         text = base64.b64decode(cursor + "=" * (-len(cursor) % 4), b"-_", validate=True).decode()
     except (binascii.Error, UnicodeDecodeError):
         return None
-    version, _, last_id = text.partition(":")
-    return last_id if version == "1" and last_id else None
+    version, _, place = text.partition(":")
+    return place if version == "1" and place else None

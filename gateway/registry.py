@@ -42,8 +42,8 @@ class Shelf(Protocol[R_co]):
         """Give the last version of a name, deleted ones too; 0 when there is none."""
         ...
 
-    def names(self) -> Sequence[str]:
-        """List the names of the records that are not deleted, ascending."""
+    def places(self) -> Sequence[str]:
+        """List the places of the records that are not deleted, ascending (`gateway.paging`)."""
         ...
 
     async def write(self, name: str, decide: Callable[[], RawRecord]) -> R_co:
@@ -74,7 +74,7 @@ class Registry(Protocol):
         ...
 
     def subscribers(self) -> Sequence[str]:
-        """List the subscribers that have a record or a subscription, ascending."""
+        """List the places of those that have a record or a subscription, ascending."""
         ...
 
     def unseal(self, record: SubscriptionRecord) -> SealedFields | None:

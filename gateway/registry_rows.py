@@ -7,10 +7,12 @@ from sys import intern
 import msgspec
 
 from chassis.vault import sealing_key
+from gateway.paging import place_of
 from gateway.registry import AnyRecord, Stored
 from schemas.api_keys import KEYS_SUBSCRIBER, ApiKeyRecord, decode_api_key
 from schemas.event import Violation
 from schemas.event_types import EVENT_TYPES_SUBSCRIBER, EventTypeRecord, decode_event_type
+from schemas.ids import created_ms
 from schemas.registry import (
     RegistryKey,
     RegistryKind,
@@ -18,6 +20,7 @@ from schemas.registry import (
     decode_subscription,
     parse_registry_key,
 )
+from schemas.rfc3339 import parse_ms
 from schemas.subscribers import SubscriberRecord, decode_subscriber
 
 _DECODERS: dict[RegistryKind, Callable[[bytes], AnyRecord | Violation]] = {
@@ -88,63 +91,82 @@ def _place_of(record: AnyRecord) -> RegistryKey:
             return RegistryKey(KEYS_SUBSCRIBER, "key", record.id)
 
 
-class Names:
-    """Names in ascending order; a long list is sorted when it is asked for, not on every change."""
+def _created_ms(row: Kept) -> int:
+    return parse_ms(row.record.created_at) or 0
+
+
+class Places:
+    """Places by name; a long list is sorted when it is asked for, not on every change."""
 
     def __init__(self) -> None:
-        self._names: set[str] = set()
+        self._places: dict[str, str] = {}
         self._sorted: list[str] | None = []
 
-    def note(self, name: str, *, is_there: bool) -> None:
-        """Add or remove one."""
-        if is_there == (name in self._names):
+    def note(self, name: str, place: str | None) -> None:
+        """Give a name its place, or remove it."""
+        if place == self._places.get(name):
             return
-        (self._names.add if is_there else self._names.discard)(name)
+        if place is None:
+            del self._places[name]
+        else:
+            self._places[name] = place
         self._sorted = None
 
     def ascending(self) -> Sequence[str]:
         """List them."""
         if self._sorted is None:
-            self._sorted = sorted(self._names)
+            self._sorted = sorted(self._places.values())
         return self._sorted
 
 
 class RegistryIndex:
-    """The names of what lives, by kind; fed by the table's changes."""
+    """The places of what lives, by kind (`gateway.paging`); fed by the table's changes."""
 
     def __init__(self) -> None:
         self._ids: dict[str, list[str]] = {}
-        self._with_record: set[str] = set()
-        self._subscribers = Names()
-        self._names: dict[RegistryKind, Names] = {"event-type": Names(), "key": Names()}
+        self._recorded_at: dict[str, int] = {}
+        self._subscribers = Places()
+        self._places: dict[RegistryKind, Places] = {"event-type": Places(), "key": Places()}
 
     def note(self, key: bytes, row: Row) -> None:
         """Follow one change of the table."""
         parts = parse_registry_key(key)
         if parts is None:
             return
-        is_there = row is not None and not row.deleted
-        if parts.kind in self._names:
-            self._names[parts.kind].note(parts.id, is_there=is_there)
-            return
-        if parts.kind == "subscription":
-            self._note_subscription(parts.subscriber, parts.id, is_there=is_there)
-        else:
-            (self._with_record.add if is_there else self._with_record.discard)(parts.subscriber)
-        is_known = parts.subscriber in self._ids or parts.subscriber in self._with_record
-        self._subscribers.note(parts.subscriber, is_there=is_known)
+        living = None if row is None or row.deleted else row
+        match parts.kind:
+            case "key":
+                self._places["key"].note(parts.id, None if living is None else parts.id)
+            case "event-type":
+                place = None if living is None else place_of(parts.id, _created_ms(living))
+                self._places["event-type"].note(parts.id, place)
+            case "subscription":
+                self._note_subscription(parts.subscriber, parts.id, is_there=living is not None)
+                self._note_subscriber(parts.subscriber)
+            case "subscriber":
+                self._recorded_at.pop(parts.subscriber, None)
+                if living is not None:
+                    self._recorded_at[parts.subscriber] = _created_ms(living)
+                self._note_subscriber(parts.subscriber)
 
     def ids_of(self, subscriber: str) -> Sequence[str]:
         """List a subscriber's subscriptions, ascending."""
         return self._ids.get(subscriber, ())
 
     def subscribers(self) -> Sequence[str]:
-        """List those that have a record or a subscription, ascending."""
+        """List the places of those that have a record or a subscription, ascending."""
         return self._subscribers.ascending()
 
-    def names_of(self, kind: RegistryKind) -> Sequence[str]:
-        """List event types or keys, ascending."""
-        return self._names[kind].ascending()
+    def places_of(self, kind: RegistryKind) -> Sequence[str]:
+        """List those of event types or keys, ascending."""
+        return self._places[kind].ascending()
+
+    def _note_subscriber(self, subscriber: str) -> None:
+        """Place a subscriber by the oldest that it has, its record or a subscription."""
+        times = [created_ms(self._ids[subscriber][0])] if subscriber in self._ids else []
+        if subscriber in self._recorded_at:
+            times.append(self._recorded_at[subscriber])
+        self._subscribers.note(subscriber, place_of(subscriber, min(times)) if times else None)
 
     def _note_subscription(self, subscriber: str, name: str, *, is_there: bool) -> None:
         ids = self._ids.setdefault(subscriber, [])

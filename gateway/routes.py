@@ -134,6 +134,7 @@ _SUBSCRIPTION_ROUTES: Final = (
         scope="subscriptions:read",
         query=PAGE,
         answers=(Answer(_OK, "SubscriptionPage"),),
+        problems=(Code.VALIDATION_FAILED,),
     ),
     Route(
         method="GET",
@@ -231,10 +232,11 @@ _SUBSCRIBER_ROUTES: Final = (
         path="/v1/subscribers",
         operation="listSubscribers",
         group="subscribers",
-        summary="List the subscribers that have a record or a subscription, by name",
+        summary="List the subscribers that have a record or a subscription, newest first",
         scope="subscriptions:read",
         query=PAGE,
         answers=(Answer(_OK, "SubscriberPage"),),
+        problems=(Code.VALIDATION_FAILED,),
     ),
     Route(
         method="GET",
@@ -271,7 +273,7 @@ _SUBSCRIBER_ROUTES: Final = (
         query=("cascade",),
         headers=("If-Match",),
         answers=(_NO_CONTENT,),
-        problems=(Code.NOT_FOUND, Code.CONFLICT, _MISMATCH),
+        problems=(Code.NOT_FOUND, Code.CONFLICT, _MISMATCH, Code.VALIDATION_FAILED),
     ),
 )
 _EVENT_TYPE_ROUTES: Final = (
@@ -280,10 +282,11 @@ _EVENT_TYPE_ROUTES: Final = (
         path="/v1/event-types",
         operation="listEventTypes",
         group="event_types",
-        summary="List the event types, by name",
+        summary="List the event types, newest first",
         scope="subscriptions:read",
         query=PAGE,
         answers=(Answer(_OK, "EventTypePage"),),
+        problems=(Code.VALIDATION_FAILED,),
     ),
     Route(
         method="GET",
@@ -343,6 +346,7 @@ _KEY_ROUTES: Final = (
         scope="admin",
         query=PAGE,
         answers=(Answer(_OK, "KeyPage"),),
+        problems=(Code.VALIDATION_FAILED,),
     ),
     Route(
         method="DELETE",

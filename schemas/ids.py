@@ -15,6 +15,11 @@ _BEGUN_MAX = 4_096
 _HALF_BITS = 60
 _HALF = (1 << _HALF_BITS) - 1
 
+_ID_CHARS = 26
+_TIME_CHARS = 10  # the first two of their 50 bits are padding, the others a UUIDv7's milliseconds
+_LETTERS = frozenset(_ALPHABET)
+_TO_DIGITS = str.maketrans(_ALPHABET, "0123456789abcdefghijklmnopqrstuv")
+
 IdPrefix = Literal["sub", "evt", "key"]
 
 
@@ -68,6 +73,14 @@ def idempotent_event_id(subscriber: str, source: str, key: str) -> str:
 def id_of(prefix: IdPrefix, uuid7: bytes) -> str:
     """Write the 16 bytes of a UUIDv7 as an id that sorts by time."""
     return f"{prefix}_{crockford(uuid7)}"
+
+
+def created_ms(name: str) -> int:
+    """Tell when an id of `id_of` was made (epoch ms); 0 of any other text."""
+    _, _, written = name.partition("_")
+    if len(written) != _ID_CHARS or not set(written) <= _LETTERS:
+        return 0
+    return int(written[:_TIME_CHARS].translate(_TO_DIGITS), 32)
 
 
 def siblings_of(first: str, count: int) -> list[str]:

@@ -11,7 +11,7 @@ from gateway.event_types import (
 )
 from gateway.handlers.finding import condition_of, require_existing, require_version
 from gateway.limits import Limits
-from gateway.paging import page_of_names, parse_page
+from gateway.paging import page_of, parse_page
 from gateway.preconditions import IfMatch, etag_of
 from gateway.problems import Code, FieldError, Problem, RefusedError
 from gateway.reading import BodyReader
@@ -39,12 +39,12 @@ class EventTypeHandlers:
         self._limits = limits
 
     async def list(self, request: web.Request) -> web.Response:
-        """Show a page of the event types, by name."""
+        """Show a page of the event types, newest first."""
         page_request = parse_page(list(request.query.items()))
         if isinstance(page_request, Problem):
             raise RefusedError(page_request)
-        page = page_of_names(self._event_types.names(), page_request)
-        found = [self._event_types.find(name) for name in page.ids]
+        page = page_of(self._event_types.places(), page_request)
+        found = [self._event_types.find(name) for name in page.names]
         items = [event_type_view(one.record) for one in found if one is not None]
         return json_response({"items": items, "next_cursor": page.next_cursor})
 
@@ -103,7 +103,7 @@ class EventTypeHandlers:
 
     def _require_room(self, request: web.Request, condition: IfMatch) -> None:
         require_existing(request, condition)
-        if len(self._event_types.names()) >= self._limits.event_types_max:
+        if len(self._event_types.places()) >= self._limits.event_types_max:
             detail = f"there are at most {self._limits.event_types_max} event types"
             raise self._limits.refuse("event_types", detail)
 

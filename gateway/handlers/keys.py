@@ -57,7 +57,7 @@ class KeyHandlers:
         token = make_token(key_id, self._random_bytes(SECRET_BYTES))
 
         def decide() -> RawRecord:
-            if len(self._keys.names()) >= self._limits.keys_max:
+            if len(self._keys.places()) >= self._limits.keys_max:
                 detail = f"there are at most {self._limits.keys_max} keys: revoke some"
                 raise self._limits.refuse("keys", detail)
             return create_key(body, key_id=key_id, token=token, now_ms=self._clock.now_ms())
@@ -77,7 +77,7 @@ class KeyHandlers:
         if isinstance(page_request, Problem):
             raise RefusedError(page_request)
         page = page_of(self._visible(request[PRINCIPAL]), page_request)
-        found = [self._keys.find(one) for one in page.ids]
+        found = [self._keys.find(one) for one in page.names]
         items = [key_view(one.record) for one in found if one is not None]
         return json_response({"items": items, "next_cursor": page.next_cursor})
 
@@ -96,8 +96,8 @@ class KeyHandlers:
 
     def _visible(self, principal: Principal) -> "Sequence[str]":
         if principal.subscriber is None:
-            return self._keys.names()
-        found = [self._keys.find(name) for name in self._keys.names()]
+            return self._keys.places()
+        found = [self._keys.find(place) for place in self._keys.places()]
         return [
             one.record.id
             for one in found

@@ -8,7 +8,7 @@ from aiohttp import web
 from chassis.clock import Clock
 from gateway.access import PRINCIPAL
 from gateway.handlers.finding import condition_of, require_existing, require_version
-from gateway.paging import page_of_names, parse_page, split_query
+from gateway.paging import page_of, parse_page, place_of, split_query, wrong_query
 from gateway.preconditions import etag_of
 from gateway.problems import Code, FieldError, Problem, RefusedError
 from gateway.reading import BodyReader
@@ -48,17 +48,17 @@ class SubscriberHandlers:
         self._clock = clock
 
     async def list(self, request: web.Request) -> web.Response:
-        """Show a page of the subscribers that have a record or a subscription, by name."""
+        """Show a page of those that have a record or a subscription, newest first."""
         page_request = parse_page(list(request.query.items()))
         if isinstance(page_request, Problem):
             raise RefusedError(page_request)
         bound = request[PRINCIPAL].subscriber
         if bound is None:
-            names = self._registry.subscribers()
+            places = self._registry.subscribers()
         else:
-            names = [bound] if self._exists(bound) else []
-        page = page_of_names(names, page_request)
-        items = [self._view(name) for name in page.ids]
+            places = [place_of(bound, 0)] if self._exists(bound) else []
+        page = page_of(places, page_request)
+        items = [self._view(name) for name in page.names]
         return json_response({"items": items, "next_cursor": page.next_cursor})
 
     async def show(self, request: web.Request) -> web.Response:
@@ -178,5 +178,5 @@ def parse_cascade(query: Sequence[tuple[str, str]]) -> bool | Problem:
         return values
     value = values.get("cascade", "false")
     if value not in {"true", "false"}:
-        return Problem(Code.INVALID_REQUEST, "cascade is true or false")
+        return wrong_query("cascade", "it is true or false")
     return value == "true"

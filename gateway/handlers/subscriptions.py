@@ -107,7 +107,7 @@ class SubscriptionHandlers:
             raise RefusedError(page_request)
         subscriber = request.match_info["subscriber"]
         page = page_of(self._registry.ids_of(subscriber), page_request)
-        found = [self._registry.find(subscriber, one) for one in page.ids]
+        found = [self._registry.find(subscriber, one) for one in page.names]
         items = [view(one.record, self._registry.unseal(one.record)) for one in found if one]
         return json_response({"items": items, "next_cursor": page.next_cursor})
 

@@ -143,9 +143,9 @@ class MemoryShelf(Generic[R]):
         stored = self._topic.stored.get(self._key(name))
         return 0 if stored is None else stored.record.version
 
-    def names(self) -> Sequence[str]:
-        """List the names of the records that are not deleted, ascending."""
-        return self._topic.index.names_of(self._kind)
+    def places(self) -> Sequence[str]:
+        """List the places of the records that are not deleted, ascending."""
+        return self._topic.index.places_of(self._kind)
 
     async def write(self, name: str, decide: Callable[[], RawRecord]) -> R:
         """Write what `decide` returns."""
@@ -195,7 +195,7 @@ class MemoryRegistry:
         return self.topic.index.ids_of(subscriber)
 
     def subscribers(self) -> Sequence[str]:
-        """List the subscribers that have a record or a subscription, ascending."""
+        """List the places of those that have a record or a subscription, ascending."""
         return self.topic.index.subscribers()
 
     def unseal(self, record: SubscriptionRecord) -> SealedFields | None:

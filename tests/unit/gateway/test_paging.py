@@ -2,7 +2,7 @@
 
 import pytest
 
-from gateway.paging import Page, PageRequest, page_of, parse_page
+from gateway.paging import Page, PageRequest, name_at, page_of, parse_page, place_of
 from gateway.problems import Code, Problem
 
 IDS = [f"sub_{n:02}" for n in range(10)]
@@ -15,7 +15,7 @@ def follow(ids: list[str], limit: int) -> list[str]:
     while True:
         assert isinstance(request, PageRequest)
         page = page_of(ids, request)
-        seen += page.ids
+        seen += page.names
         if page.next_cursor is None:
             return seen
         request = parse_page([("limit", str(limit)), ("cursor", page.next_cursor)])
@@ -42,7 +42,17 @@ def test_pages_are_stable_while_things_come_and_go() -> None:
     request = parse_page([("cursor", first.next_cursor or "")])
 
     assert isinstance(request, PageRequest)
-    assert page_of(later, request).ids == tuple(IDS[5::-1])
+    assert page_of(later, request).names == tuple(IDS[5::-1])
+
+
+def test_what_has_a_name_lies_where_its_time_is() -> None:
+    """Two of one moment by their names."""
+    places = sorted([place_of("b", 5), place_of("a", 10), place_of("c", 5), place_of("z", 0)])
+
+    assert [name_at(place) for place in places] == ["z", "b", "c", "a"]
+    assert page_of(places, PageRequest(3)).names == ("a", "c", "b")
+    assert follow(places, 2) == ["a", "c", "b", "z"]
+    assert name_at("sub_01") == "sub_01"
 
 
 def test_nothing_is_an_empty_page() -> None:
@@ -83,4 +93,5 @@ def test_other_queries_are_refused(query: list[tuple[str, str]]) -> None:
     problem = parse_page(query)
 
     assert isinstance(problem, Problem)
-    assert problem.code is Code.INVALID_REQUEST
+    assert problem.code is Code.VALIDATION_FAILED
+    assert [error.pointer for error in problem.errors] == [f"/{query[0][0]}"]

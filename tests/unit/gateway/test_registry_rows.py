@@ -4,11 +4,14 @@ import orjson
 import pytest
 
 from gateway.kafka_registry import encode_change
-from gateway.registry_rows import Names, RegistryIndex, Row, decode_row
+from gateway.paging import name_at, place_of
+from gateway.registry_rows import Places, RegistryIndex, Row, decode_row
 from gateway.subscriptions import Change
 from schemas.api_keys import ApiKeyRecord, api_key_key
 from schemas.event_types import EventTypeRecord, event_type_key
+from schemas.ids import id_of
 from schemas.registry import SubscriptionRecord, registry_key
+from schemas.rfc3339 import parse_ms
 from schemas.subscribers import SubscriberRecord, subscriber_key
 from tests.contract.gateway import SEALED, raw_record
 from tests.fakes.gateway import VAULT
@@ -80,7 +83,7 @@ def test_the_index_follows_the_table() -> None:
     index.note(KEY, row_of())
     index.note(subscriber_key("acme"), None)
     assert list(index.ids_of("acme")) == ["sub_1"]
-    assert list(index.subscribers()) == ["acme"]
+    assert [name_at(place) for place in index.subscribers()] == ["acme"]
 
     index.note(KEY, row_of(deleted=True))
     index.note(KEY, None)
@@ -99,20 +102,37 @@ def test_a_subscriber_is_there_by_its_record_or_a_subscription() -> None:
     index.note(subscriber_key("acme"), subscriber_row())
     index.note(KEY, row_of())
     index.note(subscriber_key("acme"), subscriber_row(deleted=True))
-    assert list(index.subscribers()) == ["acme"]
+    assert [name_at(place) for place in index.subscribers()] == ["acme"]
 
     index.note(KEY, None)
     assert list(index.subscribers()) == []
 
 
-def test_names_are_ascending_whatever_came_first() -> None:
-    """Also after one went."""
-    names = Names()
-    for name in ("b", "c", "a", "b"):
-        names.note(name, is_there=True)
-    assert list(names.ascending()) == ["a", "b", "c"]
+def test_places_are_ascending_whatever_came_first() -> None:
+    """Also after one went, or moved."""
+    places = Places()
+    for name, place in (("b", "2 b"), ("c", "1 c"), ("a", "3 a"), ("b", "2 b")):
+        places.note(name, place)
+    assert list(places.ascending()) == ["1 c", "2 b", "3 a"]
 
-    names.note("b", is_there=False)
-    names.note("x", is_there=False)
+    places.note("b", None)
+    places.note("x", None)
+    places.note("a", "0 a")
 
-    assert list(names.ascending()) == ["a", "c"]
+    assert list(places.ascending()) == ["0 a", "1 c"]
+
+
+def test_a_subscriber_is_as_old_as_the_oldest_that_it_has() -> None:
+    """Its record, or a subscription, whose id says when it was made."""
+    index, made_at = RegistryIndex(), 1_789_000_000_000
+    raw = made_at.to_bytes(6, "big") + bytes(10)
+    name = id_of("sub", raw)
+    _, value, _ = encode_change(Change(raw_record(name), SEALED), VAULT)
+    index.note(
+        registry_key("acme", "subscription", name),
+        decode_row(b"acme/subscription/" + name.encode(), value),
+    )
+    assert list(index.subscribers()) == [place_of("acme", made_at)]
+
+    index.note(subscriber_key("acme"), subscriber_row())
+    assert list(index.subscribers()) == [place_of("acme", parse_ms(TIMES["created_at"]) or 0)]

@@ -99,7 +99,7 @@ async def test_every_answer_has_its_shape(api: GatewayApi) -> None:
         ("POST", "/v1/events", {}, 422),
         ("POST", "/v1/events/batch", [{}], 422),
         ("POST", SUBSCRIPTIONS, {"url": "https://localhost/"}, 422),
-        ("GET", SUBSCRIPTIONS + "?limit=0", None, 400),
+        ("GET", SUBSCRIPTIONS + "?limit=0", None, 422),
         ("GET", SUBSCRIPTIONS + "/sub_x", None, 404),
     ],
 )

@@ -7,7 +7,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from schemas.ids import crockford, id_of, idempotent_event_id, siblings_of, webhook_id
+from schemas.ids import (
+    created_ms,
+    crockford,
+    id_of,
+    idempotent_event_id,
+    siblings_of,
+    webhook_id,
+)
 
 
 def test_a_webhook_id_is_128_bits_in_26_characters() -> None:
@@ -53,6 +60,18 @@ def test_ids_sort_as_their_uuids() -> None:
 
     assert id_of("sub", early) < id_of("sub", late)
     assert id_of("key", early).startswith("key_01")
+
+
+@given(st.integers(min_value=0, max_value=2**48 - 1), st.binary(min_size=10, max_size=10))
+def test_an_id_tells_when_it_was_made(at_ms: int, rest: bytes) -> None:
+    """A UUIDv7 begins with its milliseconds."""
+    assert created_ms(id_of("sub", at_ms.to_bytes(6, "big") + rest)) == at_ms
+
+
+@pytest.mark.parametrize("text", ["", "sub_1", "sub_" + "u" * 26, "sub_" + "0" * 27, "0" * 26])
+def test_what_is_no_id_of_ours_was_made_at_no_time(text: str) -> None:
+    """A test or another tool may have written it."""
+    assert created_ms(text) == 0
 
 
 def test_a_repeated_idempotency_key_names_the_same_event() -> None:

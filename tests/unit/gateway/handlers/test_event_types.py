@@ -133,9 +133,27 @@ async def test_a_name_that_no_event_can_have_is_refused(api: GatewayApi, name: s
 async def test_the_number_of_types_is_bounded(api: GatewayApi) -> None:
     """Every gateway and fan-out keeps them all, compiled."""
     for number in range(EVENT_TYPES_MAX):
-        api.topic.index._names["event-type"].note(f"t{number}", is_there=True)
+        api.topic.index._places["event-type"].note(f"t{number}", f"0 t{number}")
 
     status, problem = await asked(api, "PUT", PATH, {})
 
     assert (status, problem["code"]) == (429, "quota_exceeded")
     assert api.limit_hits == ["event_types"]
+
+
+async def test_a_list_begins_with_the_newest(api: GatewayApi) -> None:
+    """By when they were made, not by their names; one that is made again is new."""
+    for name in ("b", "c", "a"):
+        api.clock.advance(1)
+        await asked(api, "PUT", f"/v1/event-types/{name}", {})
+    await asked(api, "PUT", "/v1/event-types/c", {"description": "edited"})
+
+    _, first = await asked(api, "GET", "/v1/event-types?limit=2")
+    _, second = await asked(api, "GET", f"/v1/event-types?cursor={first['next_cursor']}")
+    await asked(api, "DELETE", "/v1/event-types/b")
+    api.clock.advance(1)
+    await asked(api, "PUT", "/v1/event-types/b", {})
+    _, again = await asked(api, "GET", "/v1/event-types")
+
+    names = [[item["name"] for item in page["items"]] for page in (first, second, again)]  # type: ignore[attr-defined]
+    assert names == [["a", "c"], ["b"], ["b", "a", "c"]]

@@ -91,13 +91,13 @@ async def test_a_bad_body_makes_no_key(api: GatewayApi) -> None:
 
     assert response.status == 422
     assert [error["pointer"] for error in problem["errors"]] == ["/name", "/scopes/0"]
-    assert list(api.keys.names()) == []
+    assert list(api.keys.places()) == []
 
 
 async def test_the_number_of_keys_is_bounded(api: GatewayApi) -> None:
     """The next one is over the quota."""
     for number in range(KEYS_MAX):
-        api.topic.index._names["key"].note(f"key_{number}", is_there=True)
+        api.topic.index._places["key"].note(f"key_{number}", f"key_{number}")
 
     async with api.client.post(PATH, json=GOOD) as response:
         assert response.status == 429

@@ -79,17 +79,19 @@ async def test_a_subscription_makes_a_subscriber(api: GatewayApi) -> None:
     assert (status, shown["version"], shown["subscriptions"]) == (200, 0, 1)
 
 
-async def test_names_come_in_their_order_page_by_page(api: GatewayApi) -> None:
-    """Those with a record and those with a subscription."""
-    await asked(api, "POST", "/v1/subscribers/b/subscriptions", {"url": URL})
-    for name in ("c", "a"):
+async def test_a_list_begins_with_the_newest_page_by_page(api: GatewayApi) -> None:
+    """By the oldest that they have, not by their names or what was added since."""
+    for name in ("b", "c", "a"):
+        api.clock.advance(1)
         await asked(api, "PUT", f"/v1/subscribers/{name}", {})
+    api.clock.advance(1)
+    await asked(api, "POST", "/v1/subscribers/b/subscriptions", {"url": URL})
 
     _, first = await asked(api, "GET", "/v1/subscribers?limit=2")
     _, second = await asked(api, "GET", f"/v1/subscribers?cursor={first['next_cursor']}")
 
     pages = [[item["subscriber"] for item in page["items"]] for page in (first, second)]  # type: ignore[attr-defined]
-    assert pages == [["a", "b"], ["c"]]
+    assert pages == [["a", "c"], ["b"]]
     assert second["next_cursor"] is None
 
 

@@ -135,7 +135,7 @@ async def test_lists_are_pages_newest_first(api: GatewayApi) -> None:
 async def test_a_bad_page_is_a_problem(api: GatewayApi) -> None:
     """A mistyped parameter must not show the first page."""
     async with api.client.get(PATH, params={"limit": "1000"}) as response:
-        assert await problem_of(response) == (400, "invalid_request")
+        assert await problem_of(response) == (422, "validation_failed")
 
 
 async def test_a_patch_gives_the_next_version(api: GatewayApi) -> None:
