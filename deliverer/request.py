@@ -17,7 +17,7 @@ from chassis.egress import AdmittedUrl, UrlRefused, parse_url
 from chassis.outbound_headers import check_custom_header
 from deliverer.sender.port import BlockedReason, PreparedRequest
 from deliverer.signing import SecretInvalid, Signer, parse_secret
-from schemas.cloudevents import hops_of
+from schemas.cloudevents import HOPS_HEADER, hops_of
 from schemas.http_binding import http_head, structured_document
 from schemas.registry import SealedFields
 
@@ -124,13 +124,14 @@ def build_request(
     """
     if not _WEBHOOK_ID.fullmatch(webhook_id):
         return RequestRefused(None, "the webhook id of the record is malformed")
-    # Values come percent-encoded or as one visible line: nothing to check again per request.
-    event_lines, hops = http_head(record_headers)
     if recipient.format == "structured":
         body = structured_document(record_headers, data)
         event_lines = _STRUCTURED_LINE
+        hops = next((raw for name, raw in record_headers if name == HOPS_HEADER), None)
     else:
         body = data or b""
+        # Values come percent-encoded or as one visible line: nothing to check again per request.
+        event_lines, hops = http_head(record_headers)
     if trace:
         event_lines += "".join([f"{n}: {v}\r\n" for n, v in trace]).encode("ascii")
     head = _HEAD % (

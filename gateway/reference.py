@@ -19,13 +19,13 @@ The same as OpenAPI 3.1: [openapi.json](openapi.json), served at `/openapi.json`
 """
 _NOTES: Final = """
 - Lists: `?limit=` and `?cursor=`, newest first; answer `{items, next_cursor}`, `next_cursor` null
-  at the end. A subscriber is as old as its record or its oldest subscription.
+  at the end. A subscriber is as old as the oldest that it has had: its record or a subscription.
 - Entities carry `version`, sent as `ETag: "3"`; `If-Match` guards every change. Unknown and
   read-only members of a body are errors. PATCH is a JSON merge patch: null restores a default.
 - 400 = could not be parsed; 422 = understood, but wrong (an array for an object, too): `errors`
-  says where, by JSON pointer; of what came in a header or in the query it is `/` and its name in
-  lower case (`/ce-id`, `/content-type`, `/limit`). In a batch each item has a `status`, `code` and
-  `detail` of its own, and no `errors`.
+  says where, by JSON pointer; of what came in a header it is `/` and its name in lower case
+  (`/ce-id`, `/content-type`), of a query parameter `/` and its name (`/limit`). In a batch each
+  item has a `status`, `code` and `detail` of its own, and no `errors`.
 - 503 carries `Retry-After`, and 429 where waiting helps: not when there is as much of something as
   there may be. Quotas count per gateway process and are told in the fields `RateLimit-Policy` and
   `RateLimit`.

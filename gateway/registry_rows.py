@@ -102,6 +102,10 @@ class Places:
         self._places: dict[str, str] = {}
         self._sorted: list[str] | None = []
 
+    def get(self, name: str) -> str | None:
+        """Return the place of a name."""
+        return self._places.get(name)
+
     def note(self, name: str, place: str | None) -> None:
         """Give a name its place, or remove it."""
         if place == self._places.get(name):
@@ -162,11 +166,18 @@ class RegistryIndex:
         return self._places[kind].ascending()
 
     def _note_subscriber(self, subscriber: str) -> None:
-        """Place a subscriber by the oldest that it has, its record or a subscription."""
+        """Place a subscriber by the oldest that it has, its record or a subscription.
+
+        While it has anything it never moves to a younger place: a pager would miss it.
+        """
         times = [created_ms(self._ids[subscriber][0])] if subscriber in self._ids else []
         if subscriber in self._recorded_at:
             times.append(self._recorded_at[subscriber])
-        self._subscribers.note(subscriber, place_of(subscriber, min(times)) if times else None)
+        if not times:
+            self._subscribers.note(subscriber, None)
+            return
+        place = place_of(subscriber, min(times))
+        self._subscribers.note(subscriber, min(place, self._subscribers.get(subscriber) or place))
 
     def _note_subscription(self, subscriber: str, name: str, *, is_there: bool) -> None:
         ids = self._ids.setdefault(subscriber, [])

@@ -65,7 +65,7 @@ def subscriptions() -> None:
 @output_option
 @ends
 def subscriptions_list(subscriber: str | None, form: Form) -> int:
-    """Show subscriptions, newest first."""
+    """Show subscriptions: the newest subscriber first, and its newest."""
     from hooklane import subscriptions_command
 
     return subscriptions_command.run_list(surroundings.environ(), subscriber, form)

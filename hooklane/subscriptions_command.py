@@ -235,7 +235,7 @@ async def _with_secret(api: ApiClient, wanted: Wanted, live: Live | None) -> Liv
 
 
 async def _subscribers(api: ApiClient) -> list[str]:
-    """Name all subscribers, in their order."""
+    """Name all subscribers, the newest first."""
     items = await api.items("/v1/subscribers")
     names = (item.get("subscriber") or item.get("id") or item.get("name") for item in items)
     return [str(name) for name in names if name]

@@ -11,8 +11,10 @@ from schemas.cloudevents import HOPS_HEADER
 
 Names = tuple[str, ...]
 Values = tuple[bytes, ...]
+Picker = Callable[[Values], Values]
 
 _RECORD_NAME = re.compile(r"ce_([a-z0-9]+)", re.ASCII)
+_CONTENT_TYPE = "content-type"
 _REMEMBERED_MAX = 1_024
 _NAMES_MAX = 32
 _CHARS_MAX = 1_024
@@ -33,27 +35,32 @@ def http_name_of(record_name: str) -> str | None:
 class Layout:
     """What the names of a record's headers say.
 
-    `lines` is the part of a request's head that tells the attributes, as a template for what
-    `shown` picks from the values, which is None when there are too few for it. `hops` is the place
-    of the header that counts deliveries, None when there is none; of repeated ones the first.
+    `lines` is the part of a request's head that tells the attributes and the content type, as a
+    template for what `shown` picks from the values. `attributes` picks those without the content
+    type, which has a grammar of its own and lies at `content_type`. Both are None when there are
+    too few attributes, or two content types. `hops` is the place of the header that counts
+    deliveries; of repeated ones the first. Places are None where there is no such header.
     """
 
-    __slots__ = ("hops", "lines", "names", "shown")
+    __slots__ = ("attributes", "content_type", "hops", "lines", "names", "shown")
 
     def __init__(self, names: Names) -> None:
         self.names = names
+        self.hops = _place_of(HOPS_HEADER, names)
+        self.content_type = _place_of(_CONTENT_TYPE, names)
         lines: list[bytes] = []
-        places: list[int] = []
+        shown: list[int] = []
         for place, name in enumerate(names):
-            http_name = name if name == "content-type" else http_name_of(name)
+            http_name = name if name == _CONTENT_TYPE else http_name_of(name)
             if http_name is not None:
                 lines.append(f"{http_name}: ".encode("ascii") + b"%b\r\n")
-                places.append(place)
+                shown.append(place)
         self.lines = b"".join(lines)
-        self.shown: Callable[[Values], Values] | None = None
-        if len(places) >= _PICKED_MIN:
-            self.shown = itemgetter(*places)
-        self.hops = names.index(HOPS_HEADER) if HOPS_HEADER in names else None
+        self.shown: Picker | None = None
+        self.attributes: Picker | None = None
+        attributes = [place for place in shown if names[place] != _CONTENT_TYPE]
+        if len(attributes) >= _PICKED_MIN and names.count(_CONTENT_TYPE) <= 1:
+            self.shown, self.attributes = itemgetter(*shown), itemgetter(*attributes)
 
 
 class Layouts:
@@ -76,7 +83,12 @@ class Layouts:
             layout = Layout(names)
             if len(names) > _NAMES_MAX or sum(map(len, names)) > _CHARS_MAX:
                 return layout
-            if len(self._known) < _REMEMBERED_MAX:
-                self._known[names] = layout
+            if len(self._known) >= _REMEMBERED_MAX:
+                self._known.clear()  # somebody makes up names; who does not is back at once
+            self._known[names] = layout
         self.last = layout
         return layout
+
+
+def _place_of(name: str, names: Names) -> int | None:
+    return names.index(name) if name in names else None

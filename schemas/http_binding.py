@@ -56,11 +56,12 @@ def http_head(record_headers: Headers) -> tuple[bytes, bytes | None]:
     if layout.names != names:
         layout = _LAYOUTS.find(names)
     hops = None if layout.hops is None else values[layout.hops]
-    if layout.shown is not None:
-        shown = layout.shown(values)
-        # An empty content type is left out.
-        if b"" not in shown and _PLAIN.fullmatch(b"".join(shown)) is not None:
-            return layout.lines % shown, hops
+    if layout.shown is not None and layout.attributes is not None:
+        kind = layout.content_type
+        if (kind is None or _VISIBLE_LINE.fullmatch(values[kind]) is not None) and _PLAIN.fullmatch(
+            b"".join(layout.attributes(values))
+        ) is not None:
+            return layout.lines % layout.shown(values), hops
     lines = "".join([f"{n}: {v}\r\n" for n, v in http_headers(record_headers)])
     return lines.encode("ascii"), hops
 

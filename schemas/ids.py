@@ -76,9 +76,10 @@ def id_of(prefix: IdPrefix, uuid7: bytes) -> str:
 
 
 def created_ms(name: str) -> int:
-    """Tell when an id of `id_of` was made (epoch ms); 0 of any other text."""
+    """Tell when an id of `id_of` was made (epoch ms); 0 of what has not its form."""
     _, _, written = name.partition("_")
-    if len(written) != _ID_CHARS or not set(written) <= _LETTERS:
+    is_id = len(written) == _ID_CHARS and written[0] <= "7" and set(written) <= _LETTERS
+    if not is_id:
         return 0
     return int(written[:_TIME_CHARS].translate(_TO_DIGITS), 32)
 

@@ -3,7 +3,9 @@
 import base64
 import json
 from collections.abc import Sequence
+from typing import Literal
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -255,12 +257,16 @@ def test_a_recipient_does_not_show_its_secrets() -> None:
     assert "hooks" not in repr(_recipient())
 
 
+@pytest.mark.parametrize("form", ["binary", "structured"])
 @pytest.mark.parametrize(
     ("counted", "line"),
     [(b"1", b"2"), (b"41", b"42"), (b"junk", b"1000000"), (b"\xff", b"1000000")],
 )
-def test_each_delivery_counts_one_hop_more(counted: bytes, line: bytes) -> None:
+def test_each_delivery_counts_one_hop_more(
+    form: Literal["binary", "structured"], counted: bytes, line: bytes
+) -> None:
     """What cannot be read counts as often, since only a loop gains by hiding it."""
-    request = _build(_recipient(), headers=[*RECORD, ("hooklane_hops", counted)])
+    recipient = msgspec.structs.replace(_recipient(), format=form)
+    request = _build(recipient, headers=[*RECORD, ("hooklane_hops", counted)])
 
     assert b"webhook-hops: " + line + b"\r\n" in request.head

@@ -122,17 +122,37 @@ def test_places_are_ascending_whatever_came_first() -> None:
     assert list(places.ascending()) == ["0 a", "1 c"]
 
 
-def test_a_subscriber_is_as_old_as_the_oldest_that_it_has() -> None:
-    """Its record, or a subscription, whose id says when it was made."""
-    index, made_at = RegistryIndex(), 1_789_000_000_000
-    raw = made_at.to_bytes(6, "big") + bytes(10)
-    name = id_of("sub", raw)
+def note_subscription(index: RegistryIndex, made_at: int, *, is_there: bool = True) -> None:
+    """Let `acme` have a subscription of a time, or no more."""
+    name = id_of("sub", made_at.to_bytes(6, "big") + bytes(10))
+    key = registry_key("acme", "subscription", name)
     _, value, _ = encode_change(Change(raw_record(name), SEALED), VAULT)
-    index.note(
-        registry_key("acme", "subscription", name),
-        decode_row(b"acme/subscription/" + name.encode(), value),
-    )
-    assert list(index.subscribers()) == [place_of("acme", made_at)]
+    index.note(key, decode_row(key, value) if is_there else None)
+
+
+RECORDED_AT = parse_ms(TIMES["created_at"]) or 0
+
+
+@pytest.mark.parametrize("first_at", [RECORDED_AT - 5, RECORDED_AT + 5])
+def test_a_subscriber_is_as_old_as_the_oldest_that_it_has(first_at: int) -> None:
+    """Its record, or a subscription, whose id says when it was made."""
+    index = RegistryIndex()
+    for made_at in (first_at, first_at + 3):
+        note_subscription(index, made_at)
+    assert list(index.subscribers()) == [place_of("acme", first_at)]
 
     index.note(subscriber_key("acme"), subscriber_row())
-    assert list(index.subscribers()) == [place_of("acme", parse_ms(TIMES["created_at"]) or 0)]
+    assert list(index.subscribers()) == [place_of("acme", min(first_at, RECORDED_AT))]
+
+
+def test_a_subscriber_never_becomes_younger() -> None:
+    """Somebody who pages would miss it; when all is gone it is another one."""
+    index = RegistryIndex()
+    for made_at in (10, 20):
+        note_subscription(index, made_at)
+    note_subscription(index, 10, is_there=False)
+    assert list(index.subscribers()) == [place_of("acme", 10)]
+
+    note_subscription(index, 20, is_there=False)
+    note_subscription(index, 30)
+    assert list(index.subscribers()) == [place_of("acme", 30)]

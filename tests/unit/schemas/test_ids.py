@@ -68,7 +68,9 @@ def test_an_id_tells_when_it_was_made(at_ms: int, rest: bytes) -> None:
     assert created_ms(id_of("sub", at_ms.to_bytes(6, "big") + rest)) == at_ms
 
 
-@pytest.mark.parametrize("text", ["", "sub_1", "sub_" + "u" * 26, "sub_" + "0" * 27, "0" * 26])
+@pytest.mark.parametrize(
+    "text", ["", "sub_1", "sub_" + "u" * 26, "sub_" + "0" * 27, "0" * 26, "sub_" + "8" * 26]
+)
 def test_what_is_no_id_of_ours_was_made_at_no_time(text: str) -> None:
     """A test or another tool may have written it."""
     assert created_ms(text) == 0

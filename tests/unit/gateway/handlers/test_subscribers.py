@@ -6,7 +6,7 @@ import orjson
 import pytest
 
 from gateway.handlers.subscribers import parse_cascade
-from gateway.problems import Problem
+from gateway.problems import Code, Problem
 from tests.fakes.gateway_api import GatewayApi
 
 PATH = "/v1/subscribers/acme"
@@ -178,7 +178,11 @@ def test_cascade_is_read(query: list[tuple[str, str]], expected: bool) -> None:
 )
 def test_anything_else_in_the_query_is_refused(query: list[tuple[str, str]]) -> None:
     """A typing error must not delete less or more than was meant."""
-    assert isinstance(parse_cascade(query), Problem)
+    problem = parse_cascade(query)
+
+    assert isinstance(problem, Problem)
+    assert problem.code is Code.VALIDATION_FAILED
+    assert [error.pointer for error in problem.errors] == ["" if query[0][0] == "x" else "/cascade"]
 
 
 async def test_a_bound_key_cannot_lift_its_own_quota(api: GatewayApi) -> None:
