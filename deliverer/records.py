@@ -308,7 +308,7 @@ def _attempt_record(log: AttemptLog, *, partition: int, topics: TopicNames) -> R
 
 def received(delivery: Delivery) -> Received:
     """Return the Kafka record behind a delivery; the policy carries it without looking inside."""
-    return cast(Received, delivery.record)
+    return delivery.record  # type: ignore[return-value]  # a cast is a call, three per delivery
 
 
 def _lane_record(state: LaneState) -> LaneRecord:

@@ -58,9 +58,10 @@ class Slots:
         """Free a slot that was taken as this kind; wake who waits, in the order they came."""
         self._in_flight -= 1
         self._suspects_in_flight -= is_suspect
-        waiting, self._waiting = self._waiting, {}
-        for wake in waiting:
-            wake()
+        if self._waiting:
+            waiting, self._waiting = self._waiting, {}
+            for wake in waiting:
+                wake()
 
     def wait(self, wake: Callable[[], None]) -> None:
         """Call `wake` once, at the next release."""
