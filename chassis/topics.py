@@ -136,9 +136,10 @@ async def inspect(admin: TopicAdmin, plans: Iterable[TopicPlanLike]) -> list[Dif
 
 
 async def create_missing(admin: TopicAdmin, plans: Iterable[TopicPlanLike]) -> list[str]:
-    """Create the planned topics that do not exist and return their names.
+    """Create the planned topics that do not exist and return the names of those that it made.
 
-    Another process may create the same topic meanwhile; that is fine, it is compared afterwards.
+    One that is there after all is fine, it is compared afterwards: another process made it
+    meanwhile, or the broker that was asked has not heard of it yet.
     """
     layouts = {str(t["topic"]) for t in await _ask(admin.describe_topics(None))}
     missing = [plan for plan in plans if plan.name not in layouts]
@@ -149,11 +150,14 @@ async def create_missing(admin: TopicAdmin, plans: Iterable[TopicPlanLike]) -> l
         for p in missing
     ]
     answer = await _ask(admin.create_topics(wanted))
+    there_already: set[str] = set()
     for name, code, *message in getattr(answer, "topic_errors", ()):
-        if code and for_code(code) is not TopicAlreadyExistsError:
+        if code and for_code(code) is TopicAlreadyExistsError:
+            there_already.add(name)
+        elif code:
             reason = next(filter(None, message), None) or for_code(code).__name__
             raise TopicRefused(f"topic {name} was not created: {reason}")
-    return [plan.name for plan in missing]
+    return [plan.name for plan in missing if plan.name not in there_already]
 
 
 async def verify(admin: TopicAdmin, plans: Iterable[TopicPlanLike]) -> None:
