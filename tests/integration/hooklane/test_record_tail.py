@@ -5,6 +5,7 @@ import asyncio
 import pytest
 from aiokafka import AIOKafkaProducer
 
+from chassis.clock import SystemClock
 from chassis.settings import KafkaSettings
 from hooklane.exits import NOT_FOUND, CommandFailed
 from hooklane.record_tail import Place, read_tail
@@ -32,12 +33,18 @@ async def events_topic(kafka: Broker, prefix: str) -> tuple[KafkaSettings, str]:
 
 async def test_the_latest_of_all_partitions(kafka: Broker, prefix: str) -> None:
     """As many as asked for, oldest first, with key, value and headers."""
-    settings, topic = await events_topic(kafka, prefix)
+    settings, _ = await events_topic(kafka, prefix)
+    topic = f"{prefix}.attempts"  # its records have the time of their writer: no two the same
+    now_ms = SystemClock().now_ms()
     producer = AIOKafkaProducer(bootstrap_servers=kafka.bootstrap_servers)
     await producer.start()
     for number in range(7):
         await producer.send_and_wait(
-            topic, b"%d" % number, key=b"k%d" % number, headers=[("h", b"v")]
+            topic,
+            b"%d" % number,
+            key=b"k%d" % number,
+            headers=[("h", b"v")],
+            timestamp_ms=now_ms + number,
         )
     await producer.stop()
 
