@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from gateway.problems import FieldError, Problem, invalid, pointer_of
+from gateway.problems import Code, FieldError, Problem, invalid, pointer_of
 
 LIMIT_DEFAULT: Final = 50
 LIMIT_MAX: Final = 250
@@ -62,8 +62,8 @@ def split_query(
     """Read a query in which every parameter is known and occurs once."""
     names = [name for name, _ in query]
     if not known.issuperset(names):  # which one is not repeated: it may be a secret without a `=`
-        there_are = ", ".join(sorted(known))
-        return invalid([FieldError("", f"unknown query parameter; there are: {there_are}")])
+        detail = f"unknown query parameter; there are: {', '.join(sorted(known))}"
+        return Problem(Code.VALIDATION_FAILED, detail, (FieldError("", detail),))
     for name in names:
         if names.count(name) > 1:
             return wrong_query(name, "it occurs twice")

@@ -4,7 +4,7 @@ Whoever walks over the headers of each delivery and asks for each name takes twi
 """
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from operator import itemgetter
 
 from schemas.cloudevents import HOPS_HEADER
@@ -63,30 +63,15 @@ class Layout:
             self.shown, self.attributes = itemgetter(*shown), itemgetter(*attributes)
 
 
-class Layouts:
-    """Layouts by names: a bounded number of short ones is remembered; `last` was asked for last.
+class Layouts(dict[Names, Layout]):
+    """Layouts by names; a bounded number of short ones is remembered."""
 
-    To compare names with those costs a third of looking them up.
-    """
-
-    __slots__ = ("_known", "last")
-
-    def __init__(self) -> None:
-        self.last = Layout(())
-        self._known: dict[Names, Layout] = {}
-
-    def find(self, names: Sequence[str]) -> Layout:
-        """Return the layout of these names."""
-        names = tuple(names)
-        layout = self._known.get(names)
-        if layout is None:
-            layout = Layout(names)
-            if len(names) > _NAMES_MAX or sum(map(len, names)) > _CHARS_MAX:
-                return layout
-            if len(self._known) >= _REMEMBERED_MAX:
-                self._known.clear()  # somebody makes up names; who does not is back at once
-            self._known[names] = layout
-        self.last = layout
+    def __missing__(self, names: Names) -> Layout:
+        layout = Layout(names)
+        if len(names) <= _NAMES_MAX and sum(map(len, names)) <= _CHARS_MAX:
+            if len(self) >= _REMEMBERED_MAX:
+                self.clear()  # somebody makes up names; who does not is back at once
+            self[names] = layout
         return layout
 
 

@@ -52,9 +52,7 @@ def http_head(record_headers: Headers) -> tuple[bytes, bytes | None]:
     Returns what the record says of its hops as well, None when it does not.
     """
     names, values = zip(*record_headers, strict=False) if record_headers else ((), ())
-    layout = _LAYOUTS.last
-    if layout.names != names:
-        layout = _LAYOUTS.find(names)
+    layout = _LAYOUTS[names]
     hops = None if layout.hops is None else values[layout.hops]
     if layout.shown is not None and layout.attributes is not None:
         kind = layout.content_type

@@ -53,7 +53,7 @@ def test_what_nobody_asked_for_is_not_repeated() -> None:
 
     assert isinstance(problem, Problem)
     assert "whsec" not in str(problem)
-    assert "cursor, limit" in problem.detail
+    assert problem.detail == "unknown query parameter; there are: cursor, limit"
 
 
 def test_a_cursor_of_an_earlier_version_is_refused() -> None:

@@ -54,32 +54,28 @@ def test_what_is_rare_has_no_template(names: tuple[str, ...]) -> None:
 
 
 def test_layouts_are_made_once() -> None:
-    """What was asked for last lies ready."""
+    """By their names, in their order."""
     layouts = Layouts()
-    first, second = layouts.find(["ce_id"]), layouts.find(("ce_type",))
 
-    assert layouts.last is second
-    assert layouts.find(("ce_id",)) is first
-    assert layouts.last is first
+    assert layouts["ce_id", "ce_type"] is layouts["ce_id", "ce_type"]
+    assert layouts["ce_id", "ce_type"] is not layouts["ce_type", "ce_id"]
 
 
 @pytest.mark.parametrize("names", [("ce_a",) * 33, ("ce_" + "a" * 1022,)])
 def test_long_names_are_not_kept(names: tuple[str, ...]) -> None:
     """A stranger must not fill the memory."""
     layouts = Layouts()
-    found = layouts.find(names)
 
-    assert found.names == names
-    assert layouts.last is not found
-    assert layouts.find(names) is not found
+    assert layouts[names].names == names
+    assert not layouts
 
 
 def test_the_number_of_layouts_is_bounded() -> None:
     """Whoever makes up names takes the others' place only for a moment."""
     layouts = Layouts()
     for number in range(1_024):
-        layouts.find((f"ce_{number}",))
-    found = layouts.find(("ce_x",))
+        assert layouts[f"ce_{number}",].lines
+    found = layouts["ce_x",]
 
-    assert len(layouts._known) == 1
-    assert layouts.find(("ce_x",)) is found
+    assert len(layouts) == 1
+    assert layouts["ce_x",] is found
