@@ -12,7 +12,7 @@ from typing import Any
 import orjson
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
-from chassis import kafka, topics
+from chassis import kafka
 from chassis.kafka import Record
 from chassis.lifecycle import Component
 from chassis.settings import (
@@ -28,6 +28,7 @@ from deliverer.settings import BreakerSettings, DelivererSettings, DeliveryLimit
 from schemas.delivery import DELIVERY_HEADER, DeliveryEnvelope, encode_delivery, lane_key
 from schemas.registry import SealedFields, encode_sealed, registry_key
 from schemas.topics import partition_of, plan, topic_name
+from tests.integration.topics import create_topics
 
 PARTITIONS = 2
 ROOT = Path(__file__).parents[2]
@@ -71,12 +72,7 @@ class World:
 
     async def create_topics(self) -> None:
         """Create all topics of the product."""
-        client = kafka.admin(self.kafka, client_id="test")
-        await kafka.start(client)
-        try:
-            await topics.create_missing(client, plan(self.prefix, PARTITIONS, 1))
-        finally:
-            await kafka.retire(client)
+        await create_topics(self.kafka, plan(self.prefix, PARTITIONS, 1))
 
     async def append(self, records: Sequence[Record], *, transactional_id: str = "") -> None:
         """Append records and wait for all; in one transaction when it has an id."""

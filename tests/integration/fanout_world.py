@@ -11,7 +11,7 @@ from pathlib import Path
 import orjson
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
-from chassis import kafka, topics
+from chassis import kafka
 from chassis.kafka import Record
 from chassis.lifecycle import Component
 from chassis.settings import AdminSettings, KafkaSettings, TopicsSettings
@@ -21,6 +21,7 @@ from schemas.delivery import DeliveryEnvelope, decode_delivery
 from schemas.event_types import EVENT_TYPES_SUBSCRIBER, event_type_key
 from schemas.registry import registry_key
 from schemas.topics import partition_of, plan, topic_name
+from tests.integration.topics import create_topics
 
 PARTITIONS = 3
 ROOT = Path(__file__).parents[2]
@@ -50,12 +51,7 @@ class World:
 
     async def create_topics(self) -> None:
         """Create all topics of the product."""
-        client = kafka.admin(self.kafka, client_id="test")
-        await kafka.start(client)
-        try:
-            await topics.create_missing(client, plan(self.prefix, PARTITIONS, 1))
-        finally:
-            await kafka.retire(client)
+        await create_topics(self.kafka, plan(self.prefix, PARTITIONS, 1))
 
     async def append(self, records: Sequence[Record]) -> None:
         """Append records and wait for all."""

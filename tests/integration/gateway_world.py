@@ -13,7 +13,7 @@ import aiohttp
 import pytest
 from aiokafka import ConsumerRecord, TopicPartition
 
-from chassis import kafka, topics
+from chassis import kafka
 from chassis.settings import AdminSettings, KafkaSettings, TopicsSettings, VaultSettings
 from gateway.server import HttpServer
 from gateway.service import build
@@ -21,6 +21,7 @@ from gateway.settings import AuthSettings, GatewaySettings, HttpSettings, Regist
 from hooklane.kafka_properties import free_ports
 from schemas.topics import plan, topic_name
 from tests.conftest import Broker
+from tests.integration.topics import create_topics
 
 ROOT = Path(__file__).parents[2]
 PARTITIONS = 3
@@ -74,12 +75,7 @@ class World:
 
     async def create_topics(self) -> None:
         """Create all topics of the product."""
-        client = kafka.admin(self.kafka, client_id="test")
-        await kafka.start(client)
-        try:
-            await topics.create_missing(client, plan(self.prefix, PARTITIONS, 1))
-        finally:
-            await kafka.retire(client)
+        await create_topics(self.kafka, plan(self.prefix, PARTITIONS, 1))
 
     async def read(self, suffix: str) -> list[ConsumerRecord]:
         """Read a whole topic, as committed."""

@@ -6,12 +6,12 @@ from collections.abc import Callable
 import msgspec
 import pytest
 
-from chassis import kafka, topics
 from hooklane.embedded_kafka import EmbeddedKafka
 from schemas.topics import plan, topic_name
 from tests.e2e.stack import eventually
 from tests.integration.gateway_world import PARTITIONS, World
 from tests.integration.test_registry_processes import SUBSCRIPTIONS, URL, asked
+from tests.integration.topics import create_topics
 
 pytestmark = pytest.mark.kafka
 
@@ -64,9 +64,4 @@ async def _create_topics(world: World) -> None:
         msgspec.structs.replace(one, config=one.config | AT_ONCE) if one.name == registry else one
         for one in plan(world.prefix, PARTITIONS, 1)
     ]
-    client = kafka.admin(world.kafka, client_id="test")
-    await kafka.start(client)
-    try:
-        await topics.create_missing(client, wanted)
-    finally:
-        await kafka.retire(client)
+    await create_topics(world.kafka, wanted)

@@ -6,7 +6,6 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 import pytest
 import structlog
 from aiokafka import AIOKafkaConsumer, TopicPartition
-from aiokafka.admin import NewTopic
 from structlog.typing import FilteringBoundLogger
 
 from chassis import kafka
@@ -15,6 +14,7 @@ from chassis.kafka import Record
 from chassis.settings import KafkaSettings
 from chassis.tick import TickProducer
 from tests.conftest import Broker
+from tests.integration.topics import Plan, create_topics
 
 MakeTopic = Callable[..., Awaitable[str]]
 Commit = Callable[[Sequence[Record]], Awaitable[None]]
@@ -73,12 +73,7 @@ async def create_topic(
 ) -> str:
     """Create a topic; `cleanup_policy="compact"` stands for cleanup.policy."""
     configs = {key.replace("_", "."): value for key, value in config.items()}
-    client = kafka.admin(settings, client_id="test")
-    await kafka.start(client)
-    try:
-        await client.create_topics([NewTopic(name, partitions, 1, topic_configs=configs)])
-    finally:
-        await kafka.retire(client)
+    await create_topics(settings, [Plan(name, partitions, config=configs)])
     return name
 
 

@@ -1,33 +1,22 @@
 """The gate before every service, against a real Kafka."""
 
 import asyncio
-from dataclasses import dataclass, field
 
 import pytest
 import structlog
 from prometheus_client import CollectorRegistry
 from structlog.testing import CapturingLogger
 
-from chassis import kafka as clients
 from chassis import logs
 from chassis.clock import SystemClock
 from chassis.lifecycle import Component
 from chassis.preconditions import Preconditions
 from chassis.settings import KafkaSettings
-from chassis.topics import TopicsWrong, create_missing
+from chassis.topics import TopicsWrong
 from tests.contract.lifecycle import LifecycleContract
+from tests.integration.topics import Plan, create_topics
 
 pytestmark = pytest.mark.kafka
-
-
-@dataclass(frozen=True)
-class Plan:
-    """A topic as it should be."""
-
-    name: str
-    partitions: int = 1
-    replication_factor: int = 1
-    config: dict[str, str] = field(default_factory=dict)
 
 
 @pytest.fixture
@@ -48,13 +37,6 @@ def _gate(
         clock=SystemClock(),
         instruments=instruments or CollectorRegistry(),
     )
-
-
-async def _create(settings: KafkaSettings, *plans: Plan) -> None:
-    client = clients.admin(settings, client_id="test")
-    await clients.start(client)
-    await create_missing(client, plans)
-    await clients.retire(client)
 
 
 class Lines(CapturingLogger):
@@ -88,7 +70,7 @@ async def test_missing_topics_are_waited_for(settings: KafkaSettings, prefix: st
         await lines.heard.wait()
         waiting = instruments.get_sample_value("hooklane_start_waiting", {"on": "topics"})
         (reason,) = [check() for check in gate.checks().values()]
-        await _create(settings, plan)
+        await create_topics(settings, [plan])
         await starting
     (opened,) = [check() for check in gate.checks().values()]
 
@@ -102,7 +84,7 @@ async def test_missing_topics_are_waited_for(settings: KafkaSettings, prefix: st
 
 async def test_wrong_topics_are_refused(settings: KafkaSettings, prefix: str) -> None:
     """Waiting does not mend a wrong partition count."""
-    await _create(settings, Plan(f"{prefix}.events", partitions=2))
+    await create_topics(settings, [Plan(f"{prefix}.events", partitions=2)])
 
     with pytest.raises(TopicsWrong, match=f"{prefix}.events has partitions 2 instead of 1"):
         async with asyncio.timeout(30):
@@ -112,7 +94,7 @@ async def test_wrong_topics_are_refused(settings: KafkaSettings, prefix: str) ->
 async def test_topics_as_planned_let_it_start(settings: KafkaSettings, prefix: str) -> None:
     """The ordinary case ends by itself."""
     plan = Plan(f"{prefix}.events")
-    await _create(settings, plan)
+    await create_topics(settings, [plan])
 
     await _gate(settings, plan).start()
 

@@ -1,8 +1,7 @@
 """The plan against a real Kafka: aiokafka's answers are what the fake of the unit tests says."""
 
-import asyncio
 from collections.abc import AsyncIterator
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 
 import pytest
 from aiokafka.admin import AIOKafkaAdminClient
@@ -10,18 +9,9 @@ from aiokafka.admin import AIOKafkaAdminClient
 from chassis import kafka as clients
 from chassis.settings import KafkaSettings
 from chassis.topics import TopicRefused, TopicsWrong, create_missing, inspect, verify
+from tests.integration.topics import Plan, settled
 
 pytestmark = pytest.mark.kafka
-
-
-@dataclass(frozen=True)
-class Plan:
-    """A topic as it should be."""
-
-    name: str
-    partitions: int = 2
-    replication_factor: int = 1
-    config: dict[str, str] = field(default_factory=dict)
 
 
 @pytest.fixture
@@ -32,8 +22,8 @@ def plans(prefix: str) -> list[Plan]:
     kept = {"cleanup.policy": "delete", "retention.ms": "604800000", "max.message.bytes": "1048576"}
     compact = {"cleanup.policy": "compact", "min.cleanable.dirty.ratio": "0.05"}
     return [
-        Plan(f"{prefix}.events", config=broker_time | safe | kept),
-        Plan(f"{prefix}.lanes", config=safe | compact),
+        Plan(f"{prefix}.events", 2, config=broker_time | safe | kept),
+        Plan(f"{prefix}.lanes", 2, config=safe | compact),
     ]
 
 
@@ -57,7 +47,7 @@ async def test_what_is_created_is_as_planned(admin: AIOKafkaAdminClient, plans: 
     assert before == ["missing", "missing"]
     assert created == [plan.name for plan in plans]
     assert again == []
-    assert await _settled(admin, plans) == []
+    assert await settled(admin, plans) == []
     await verify(admin, plans)
 
 
@@ -73,7 +63,7 @@ async def test_each_kind_of_difference_is_seen(
         replication_factor=3,
         config=events.config | {"retention.ms": "604800001", "cleanup.policy": "compact"},
     )
-    await _settled(admin, plans)
+    await settled(admin, plans)
 
     differences = await inspect(admin, [wanted])
 
@@ -91,13 +81,3 @@ async def test_the_brokers_reason_is_passed_on(admin: AIOKafkaAdminClient, prefi
     """More replicas than brokers: the usual first mistake of a developer."""
     with pytest.raises(TopicRefused, match=f"topic {prefix}.x was not created: .*[Rr]eplication"):
         await create_missing(admin, [Plan(f"{prefix}.x", replication_factor=3)])
-
-
-async def _settled(admin: AIOKafkaAdminClient, plans: list[Plan]) -> list[object]:
-    """Inspect until the broker's metadata shows the new topics."""
-    for _ in range(100):
-        differences = list(await inspect(admin, plans))
-        if not any(difference.what == "missing" for difference in differences):
-            break
-        await asyncio.sleep(0.05)
-    return [*differences]

@@ -12,7 +12,6 @@ from click.testing import CliRunner
 from chassis import kafka as clients
 from chassis.clock import SystemClock
 from chassis.kafka import Record
-from chassis.topics import create_missing
 from chassis.vault import Vault
 from hooklane.cli import commands
 from hooklane.doctor.examination import Wishes, examine
@@ -21,6 +20,7 @@ from hooklane.topics_command import TopicsCommandSettings, read_settings
 from schemas.registry import registry_key
 from schemas.topics import TopicPlan
 from tests.conftest import Broker
+from tests.integration.topics import create_topics
 from tests.unit.fanout.events import document
 
 pytestmark = pytest.mark.kafka
@@ -53,10 +53,7 @@ async def _create(settings: TopicsCommandSettings, broken: Mapping[str, TopicPla
         broken.get(one.name.rpartition(".")[2], one) if one.name.count(".") == 1 else one
         for one in settings.plans()
     ]
-    admin = clients.admin(settings.kafka, client_id="test")
-    await clients.start(admin)
-    await create_missing(admin, [one for one in plans if one is not None])
-    await clients.retire(admin)
+    await create_topics(settings.kafka, [one for one in plans if one is not None])
 
 
 async def _look(variables: Mapping[str, str]) -> dict[str, Finding]:

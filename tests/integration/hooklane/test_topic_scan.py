@@ -1,29 +1,17 @@
 """Reading a topic from a moment on, on a real Kafka."""
 
-from dataclasses import dataclass, field
-
 import pytest
 from aiokafka import ConsumerRecord
 
 from chassis import kafka as clients
 from chassis.kafka import Record
 from chassis.settings import KafkaSettings
-from chassis.topics import create_missing
 from hooklane.exits import NOT_FOUND, CommandFailed
 from hooklane.topic_scan import Scan, scan
 from tests.conftest import Broker
+from tests.integration.topics import Plan, create_topics
 
 pytestmark = pytest.mark.kafka
-
-
-@dataclass(frozen=True)
-class Plan:
-    """A topic as it should be."""
-
-    name: str
-    partitions: int = 2
-    replication_factor: int = 1
-    config: dict[str, str] = field(default_factory=dict)
 
 
 def _even(record: ConsumerRecord) -> bytes | None:
@@ -35,10 +23,7 @@ async def test_what_is_wanted_is_kept_within_the_bound(kafka: Broker, prefix: st
     """The newest or the oldest of each partition, or nothing from the future."""
     settings = KafkaSettings.model_validate({"bootstrap_servers": kafka.bootstrap_servers})
     topic = f"{prefix}.x"
-    admin = clients.admin(settings, client_id="test")
-    await clients.start(admin)
-    await create_missing(admin, [Plan(topic)])
-    await clients.retire(admin)
+    await create_topics(settings, [Plan(topic, partitions=2)])
     producer = clients.producer(settings, client_id="test")
     await clients.start(producer)
     await clients.produce(
