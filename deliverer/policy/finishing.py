@@ -24,7 +24,7 @@ from deliverer.policy.outcome import (
     is_suspect,
 )
 from deliverer.policy.partition import Partition
-from deliverer.policy.retry import back_off_ms, due_at
+from deliverer.policy.retry import back_off_ms, due_at, until_expiry
 from deliverer.policy.roster import Seat
 from deliverer.policy.writing import dead, park
 from schemas.dead_letter import DeadLetterReason
@@ -129,9 +129,7 @@ def _apply(
     due = due_at(policy.schedule_ms, attempt.number, now=now, jitter=p.jitter())
     assert due is not None, "decide() said the schedule has another attempt"
     due = max(due, now + back_off_ms(report.status, report.retry_after_ms))
-    _hold(p, lane, attempt, number=attempt.number + 1, now=now)
-    park(p, attempt, attempt.number + 1, due_at=due, now=now)
-    return due
+    return _retry_at(p, seat, lane, attempt=attempt, number=attempt.number + 1, at=due, now=now)
 
 
 def _again(
@@ -155,8 +153,17 @@ def _again(
     p.buffered_bytes -= attempt.delivery.size
     p.settle(lane, attempt)
     due = max(seat.waits_until, now + p.tiers.delays_ms[0])
-    _hold(p, lane, attempt, number=attempt.number, now=now)
-    park(p, attempt, attempt.number, due_at=due, now=now)
+    return _retry_at(p, seat, lane, attempt=attempt, number=attempt.number, at=due, now=now)
+
+
+def _retry_at(
+    p: Partition, seat: Seat, lane: Lane, *, attempt: Attempt, number: int, at: int, now: int
+) -> int:
+    """Hold the lane and let the delivery wait until then, or until it is too old."""
+    accepted_at, max_age_ms = attempt.delivery.accepted_at, seat.policy.max_age_ms
+    due = until_expiry(at, accepted_at=accepted_at, max_age_ms=max_age_ms)
+    _hold(p, lane, attempt, number=number, now=now)
+    park(p, attempt, number, due_at=due, now=now)
     return due
 
 

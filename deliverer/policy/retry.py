@@ -25,6 +25,15 @@ def due_at(schedule_ms: Sequence[int], number: int, *, now: int, jitter: float) 
     return now + delay_ms + int(delay_ms * JITTER_SHARE * jitter)
 
 
+def until_expiry(at: int, *, accepted_at: int, max_age_ms: int) -> int:
+    """Return when to look at a delivery again that would be tried at `at`.
+
+    When it is too old by then, that is as soon as it is: no attempt would be made later, and a
+    strict lane would be held for nothing.
+    """
+    return min(at, accepted_at + max_age_ms + 1)
+
+
 def back_off_ms(status: int | None, retry_after_ms: int | None) -> int:
     """Return for how long a receiver asked the whole subscription to wait, at most 24 h.
 

@@ -194,6 +194,21 @@ def test_retry_after_is_never_shortened(status: int) -> None:
     assert (park.due_at, park.tier) == (NOW + 40_000, 1)
 
 
+@pytest.mark.parametrize("retry_after_ms", [None, 40_000])
+def test_no_retry_waits_longer_than_the_delivery_may_live(retry_after_ms: int | None) -> None:
+    """No attempt would be made later: it comes back when it is too old, for its lane's sake."""
+    made = machine(Registry(s=msgspec.structs.replace(STRICT, max_age_ms=4_000)))
+    feed(made, delivery(0))
+
+    end(made, start(made), Outcome.HTTP_5XX, status=503, retry_after_ms=retry_after_ms)
+    written = tick(made)
+    (park,), (logged,) = outputs(written, Park), outputs(written, AttemptLog)
+    accepted_at = park.delivery.accepted_at
+
+    assert (park.due_at, park.tier) == (accepted_at + 4_001, 0)
+    assert logged.next_attempt_at == park.due_at
+
+
 def test_retry_after_does_not_beat_the_schedule_either() -> None:
     """A wish earlier than the schedule changes nothing."""
     made = machine()

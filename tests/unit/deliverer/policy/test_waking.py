@@ -138,6 +138,22 @@ def test_a_due_retry_that_is_too_old_is_a_dead_letter() -> None:
         assert made.view.lanes_by_state()["held"] == 0
 
 
+def test_a_paused_retry_comes_back_when_it_is_too_old() -> None:
+    """Not after the next look, which would come later."""
+    policy = msgspec.structs.replace(STRICT, max_age_ms=20_000)
+    registry = Registry(s=policy)
+    made = machine(registry)
+    feed(made, delivery(0))
+    read_back(made, failing(made))
+    registry["s"] = msgspec.structs.replace(policy, status="paused")
+    made.registry_changed("s", NOW)
+
+    made.wake(NOW + 5_000)
+    (park,) = outputs(tick(made), Park)
+
+    assert (park.attempt, park.due_at) == (2, park.delivery.accepted_at + 20_001)
+
+
 def test_a_due_retry_without_a_slot_goes_back_after_a_while() -> None:
     """So the reader of its tier can go on; its number stays, its lane stays held (T4)."""
     made = machine(limits=Limits(slot_wait_ms=10_000))
