@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Generic, Protocol, TypeVar
 
+import msgspec
 import orjson
 
 from gateway.subscriptions import Change, RawRecord
@@ -26,8 +27,16 @@ class Stored(Generic[R_co]):
     appended_at: int | None = None
 
     def raw(self) -> RawRecord:
-        """Give the record as the JSON object it is, fields of later versions included."""
-        raw: RawRecord = orjson.loads(self.value)
+        """Give the record as the JSON object it is, fields of later versions included.
+
+        Whoever wrote it past this API may have put into such fields what no JSON text may have (bad
+        UTF-8, 1e999); then only what we know of is given, so that a write can mend it.
+        """
+        raw: RawRecord
+        try:
+            raw = orjson.loads(self.value)
+        except orjson.JSONDecodeError:
+            raw = orjson.loads(msgspec.json.encode(self.record))
         return raw
 
 

@@ -20,6 +20,21 @@ def test_the_raw_record_is_the_json_that_was_stored() -> None:
     assert Stored(record, value).raw() == raw
 
 
+@pytest.mark.parametrize("member", [b'"\xff"', b"1e999"])
+def test_of_a_record_that_is_no_json_the_rest_is_given(member: bytes) -> None:
+    """We skip members that we do not know; a write would fail for ever on one of these."""
+    raw = raw_record("sub_1", sealed="")
+    value = orjson.dumps(raw)
+    record = decode_subscription(value[:-1] + b',"of_the_future":' + member + b"}")
+    assert isinstance(record, SubscriptionRecord)
+
+    given = Stored(record, value[:-1] + b',"of_the_future":' + member + b"}").raw()
+
+    assert "of_the_future" not in given
+    assert raw.items() <= given.items()
+    assert decode_subscription(orjson.dumps(given)) == record
+
+
 class TestMemoryRegistry(RegistryContract):
     """The fake keeps the promises of the port."""
 
