@@ -1,5 +1,6 @@
 """An owner of the partition: the very Machine, driven by random single steps instead of a shell."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from deliverer.lease import Lease
@@ -18,6 +19,7 @@ from schemas.outcome import Outcome
 from tests.simulation import sabotage
 from tests.simulation.broker import BAD, TIERS, Broken, Entry
 from tests.simulation.restraint import OURS, Restraint
+from tests.simulation.table import Table
 from tests.simulation.ticks import Phase, Ticks
 from tests.simulation.world import UNITS_PER_S, World
 
@@ -82,9 +84,7 @@ class Owner:
     def _take_over(self) -> None:
         """Read what the former owner committed, after the claim."""
         world = self.world
-        self.view: dict[str, SubscriptionPolicy] = dict(world.policies)
-        self.version = world.version
-        self.fetched_at = world.now
+        self._table = Table(world)
         committed, lanes = world.broker.state()
         broker = world.broker
         state = RecoveredState(
@@ -150,7 +150,7 @@ class Owner:
 
     def policy(self, subscription: str) -> SubscriptionPolicy | None:
         """Answer the machine from this owner's registry table."""
-        policy = self.view.get(subscription)
+        policy = self._table.policies.get(subscription)
         return None if policy is None else sabotage.policy(self.world.rules, policy)
 
     # ---- one step
@@ -216,8 +216,8 @@ class Owner:
         batch: list[Delivery] = []
         for offset, found in world.broker.read(self.head, end):
             if isinstance(found, Entry):
-                if found.registry_version > self.version:
-                    self._refresh()  # R1
+                if found.registry_version > self._table.version:
+                    self._learn(self._table.catch_up)  # R1
                 batch.append(_delivery(found))
             elif found == BAD:
                 self._hand_over(batch, offset)
@@ -286,16 +286,14 @@ class Owner:
                 self._sweep()
 
     def _refresh(self) -> None:
-        """Let the registry's reader get an answer: the table catches up."""
-        world = self.world
-        changed = [name for name, version in world.versions.items() if version > self.version]
-        old = self.view
-        self.view = dict(world.policies)
-        self.version = world.version
-        self.fetched_at = world.now
-        for name in changed:
-            self.restraint.edited(name, old.get(name), self.view.get(name))
-            self.machine.registry_changed(name, world.now)
+        """Let the registry's reader get an answer."""
+        self._learn(self._table.refresh)
+
+    def _learn(self, read: Callable[[], list[str]]) -> None:
+        old = self._table.policies
+        for name in read():
+            self.restraint.edited(name, old.get(name), self._table.policies.get(name))
+            self.machine.registry_changed(name, self.world.now)
 
     # ---- attempts
 
@@ -304,8 +302,7 @@ class Owner:
         world, rules = self.world, self.world.rules
         if self.ticks.is_in_doubt and rules.holds_in_doubt:
             return False
-        silence_s = (world.now - self.fetched_at) / UNITS_PER_S
-        if rules.needs_registry and not Lease.is_registry_fresh(silence_s):
+        if rules.needs_registry and not Lease.is_registry_fresh(self._table.silence_s):
             return False
         if self._has_lease() or not rules.obeys_lease:
             return True
@@ -340,7 +337,7 @@ class Owner:
         world.judge_start(
             attempt,
             is_current=self.ticks.is_current,
-            knows_all=self.version == world.version,
+            knows_all=self._table.version == world.version,
         )
         past = None if self.process is None else self.process.recall(attempt)
         if past is not None:
@@ -371,7 +368,7 @@ class Owner:
 
     def _judge_start(self, attempt: Attempt) -> None:
         delivery = attempt.delivery
-        policy = self.view.get(delivery.subscription)
+        policy = self._table.policies.get(delivery.subscription)
         if delivery.sequence in self.delivered:
             raise Broken("repeat by the same owner")
         if any(item.attempt.delivery.sequence == delivery.sequence for item in self.running):

@@ -41,6 +41,7 @@ class Rules:
     proves_at_begin: bool = True
     renews_lease: bool = True
     needs_registry: bool = True
+    distrusts_answers: bool = True
     asks_before_writing: bool = True
     raises_marks: bool = True
     releases_lost: bool = True
@@ -91,6 +92,7 @@ BEYOND: dict[str, str] = {
     "the lease counts from the begin of the tick (C6)": "proves_at_begin",
     "a tick renews the lease when an attempt wants to start (C6)": "renews_lease",
     "nothing starts while the registry is silent (C6)": "needs_registry",
+    "what is known is as old as the answer before the last (C6)": "distrusts_answers",
     "the lease is asked once more before bytes are written (C6)": "asks_before_writing",
     "marks raised to the beginning of the logs, and that counted (takeover, 4)": "raises_marks",
     "a hold is released when retention took its record": "releases_lost",
