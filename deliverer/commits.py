@@ -84,6 +84,7 @@ class Commits:
         pause = pause_s(
             has_news=self._has_news,
             outputs=machine.output_count,
+            share=machine.output_share,
             is_awaited=bool(self._notices) or machine.is_tick_awaited,
             is_told=self._told == machine.low_mark,
         )

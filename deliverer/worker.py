@@ -326,6 +326,9 @@ class PartitionWorker:
     ) -> None:
         for notice in life.machine.finish(attempt, report, now_ms):
             life.commits.note(notice)
+        if report.outcome is Outcome.DELIVERED:
+            # The tick that tells it writes ids only, and may be far away while the brokers are.
+            received(attempt.delivery).value = None
         if attempt.breaker is not None:
             name = attempt.delivery.subscription
             self._parts.log.info(f"breaker.{attempt.breaker}", subscription=name)

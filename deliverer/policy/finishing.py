@@ -24,11 +24,14 @@ from deliverer.policy.outcome import (
     is_suspect,
 )
 from deliverer.policy.partition import Partition
-from deliverer.policy.retry import back_off_ms, due_at, until_expiry
+from deliverer.policy.retry import back_off_ms, due_at, expires_at
 from deliverer.policy.roster import Seat
 from deliverer.policy.writing import dead, park
 from schemas.dead_letter import DeadLetterReason
 from schemas.outcome import Outcome
+
+LOGGED_BYTES_MAX = 1_024
+"""What the end of an attempt counts for until it is committed: ids and headers, not the body."""
 
 
 def finish(p: Partition, attempt: Attempt, report: AttemptReport, now: int) -> list[Notice]:
@@ -158,13 +161,12 @@ def _again(
 
 def _retry_at(
     p: Partition, seat: Seat, lane: Lane, *, attempt: Attempt, number: int, at: int, now: int
-) -> int:
-    """Hold the lane and let the delivery wait until then, or until it is too old."""
-    accepted_at, max_age_ms = attempt.delivery.accepted_at, seat.policy.max_age_ms
-    due = until_expiry(at, accepted_at=accepted_at, max_age_ms=max_age_ms)
+) -> int | None:
+    """Hold the lane and let the delivery wait until then; None when it will be too old by then."""
+    expiry = expires_at(attempt.delivery.accepted_at, seat.policy.max_age_ms)
     _hold(p, lane, attempt, number=number, now=now)
-    park(p, attempt, number, due_at=due, now=now)
-    return due
+    park(p, attempt, number, due_at=at, wake_at=min(at, expiry), now=now)
+    return at if at < expiry else None
 
 
 def _hold(p: Partition, lane: Lane, attempt: Attempt, *, number: int, now: int) -> None:
@@ -236,7 +238,7 @@ def _finish_dropped(p: Partition, attempt: Attempt, report: AttemptReport) -> No
 
 
 def _log(p: Partition, attempt: Attempt, report: AttemptReport, *, next_at: int | None) -> None:
-    p.outputs.append(
+    p.put_out(
         AttemptLog(
             attempt.delivery,
             attempt.number,
@@ -247,7 +249,8 @@ def _log(p: Partition, attempt: Attempt, report: AttemptReport, *, next_at: int 
             report.duration_ms,
             next_at,
             report.detail,
-        )
+        ),
+        min(attempt.delivery.size, LOGGED_BYTES_MAX),
     )
 
 

@@ -150,7 +150,9 @@ class Machine:
 
     def can_read_tier(self, tier: int) -> bool:
         """Ask whether a delay topic may be read on."""
-        return self._state.is_confirmed and self._state.tiers.has_room(tier)
+        p = self._state
+        is_full = p.unwritten_bytes * 2 >= p.limits.buffer_bytes
+        return p.is_confirmed and not is_full and p.tiers.has_room(tier)
 
     def read_head(self, records: Sequence[Delivery], *, end: int, now: int) -> None:
         """Take records of `deliveries` in offset order; `end` = the position after them."""
@@ -234,6 +236,11 @@ class Machine:
         return len(self._state.outputs)
 
     @property
+    def output_share(self) -> float:
+        """What part of the byte budget that holds."""
+        return self._state.output_bytes / self._state.limits.buffer_bytes
+
+    @property
     def unwritten(self) -> list[AttemptLog]:
         """The ends of attempts of which this owner does not know that they were committed."""
         return ticking.unwritten(self._state)
@@ -265,7 +272,7 @@ class Machine:
 
     @property
     def buffered_bytes(self) -> int:
-        """Bytes in queues, in delay-topic read-ahead and in flight."""
+        """Bytes in queues, in delay-topic read-ahead, in flight and not committed."""
         return self._state.buffered_bytes
 
     @property

@@ -31,7 +31,9 @@ class Partition:
     are lanes whose record may have to change, `tombs` keys whose record must go, `settling` lanes
     with a dead letter not committed, `idle` lanes whose object may go at the next commit;
     `open_tick` has begun and has no answer yet. `waiting` are due retries without a slot, oldest
-    first. `buffered_bytes` counts everything in memory, bodies in flight too. `unmet` are held
+    first. `buffered_bytes` counts everything in memory, bodies in flight and what no tick has
+    brought home yet too: `output_bytes` are those of `outputs`, `open_bytes` those of `open_tick`.
+    `unmet` are held
     lanes whose head may be lost: known when the delay topics were read to `unmet_until`.
     `failing` are subscriptions whose record may have to change, `cured` those whose record must go.
     `is_confirmed` says that a tick of this term landed: before, another owner may have the same
@@ -53,7 +55,9 @@ class Partition:
         "lanes",
         "limits",
         "lows",
+        "open_bytes",
         "open_tick",
+        "output_bytes",
         "outputs",
         "roster",
         "seats",
@@ -102,6 +106,7 @@ class Partition:
         self.lows = Lows()
         self.evicted_tick = -1
         self.outputs: list[Output] = []
+        self.output_bytes = self.open_bytes = 0
         self.touched: dict[str, Lane] = {}
         self.tombs: list[str] = []
         self.settling: dict[Lane, int] = {}
@@ -184,6 +189,17 @@ class Partition:
             self.seats.pop(seat.subscription, None)
 
     # ---- deliveries
+
+    def put_out(self, output: Output, size_bytes: int) -> None:
+        """Have the next tick write something; what it holds counts until that tick has landed."""
+        self.outputs.append(output)
+        self.output_bytes += size_bytes
+        self.buffered_bytes += size_bytes
+
+    @property
+    def unwritten_bytes(self) -> int:
+        """Return what outputs hold that are not known to be committed."""
+        return self.output_bytes + self.open_bytes
 
     def settle(self, lane: Lane, attempt: Attempt) -> None:
         """Settle where an attempt came from: its place in the log, or in a delay topic."""

@@ -25,13 +25,9 @@ def due_at(schedule_ms: Sequence[int], number: int, *, now: int, jitter: float) 
     return now + delay_ms + int(delay_ms * JITTER_SHARE * jitter)
 
 
-def until_expiry(at: int, *, accepted_at: int, max_age_ms: int) -> int:
-    """Return when to look at a delivery again that would be tried at `at`.
-
-    When it is too old by then, that is as soon as it is: no attempt would be made later, and a
-    strict lane would be held for nothing.
-    """
-    return min(at, accepted_at + max_age_ms + 1)
+def expires_at(accepted_at: int, max_age_ms: int) -> int:
+    """Return from when on a delivery is too old for an attempt."""
+    return accepted_at + max_age_ms + 1
 
 
 def back_off_ms(status: int | None, retry_after_ms: int | None) -> int:

@@ -8,7 +8,7 @@ from deliverer.policy.lagging import give_back, look_again
 from deliverer.policy.lanes import Lane, Phase, Step
 from deliverer.policy.limiter import Bucket
 from deliverer.policy.partition import Partition
-from deliverer.policy.retry import until_expiry
+from deliverer.policy.retry import expires_at
 from deliverer.policy.roster import Seat
 from deliverer.policy.writing import expire_first, expire_parked, park_again
 
@@ -100,10 +100,9 @@ def repark(p: Partition, seat: Seat, lane: Lane, *, parked: Parked, now: int) ->
     """Send a due retry back to a delay topic, with the same number (T4)."""
     p.counts.reparks += 1
     lane.step(Step.REPARKED)
-    accepted_at, max_age_ms = parked.delivery.accepted_at, seat.policy.max_age_ms
     at = accepts_again_at(p, seat, now)
-    due = until_expiry(at, accepted_at=accepted_at, max_age_ms=max_age_ms)
-    park_again(p, parked, due_at=due, now=now)
+    expiry = expires_at(parked.delivery.accepted_at, seat.policy.max_age_ms)
+    park_again(p, parked, due_at=at, wake_at=min(at, expiry), now=now)
 
 
 def accepts_again_at(p: Partition, seat: Seat, now: int) -> int:

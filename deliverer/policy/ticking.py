@@ -28,6 +28,7 @@ def begin(p: Partition, now: int) -> TickSnapshot:
         changed,
     )
     p.outputs = []
+    p.open_bytes, p.output_bytes = p.output_bytes, 0
     p.is_dirty = False
     p.open_tick = snapshot
     return snapshot
@@ -38,6 +39,8 @@ def committed(p: Partition, now: int) -> None:
     snapshot = p.open_tick
     assert snapshot is not None, "no tick is open"
     p.open_tick = None
+    p.buffered_bytes -= p.open_bytes
+    p.open_bytes = 0
     p.is_confirmed = True
     p.window.advance(snapshot.window.w)
     # What was settled above a hole that the mark has passed now was nothing to write before.

@@ -27,6 +27,7 @@ class Tiers:
         "_heap",
         "_read_ahead",
         "_rest_bytes_max",
+        "_short_ms",
         "delays_ms",
         "rest_bytes",
         "windows",
@@ -35,6 +36,7 @@ class Tiers:
     def __init__(self, delays_ms: Sequence[int], windows: Sequence[Window], limits: Limits) -> None:
         self.delays_ms = tuple(delays_ms)
         self.windows = list(windows)
+        self._short_ms = max(self.delays_ms[:2])
         self._read_ahead = limits.tier_read_ahead
         # However small the partition's share: due retries must leave room for first attempts.
         self._rest_bytes_max = min(limits.rest_heap_bytes, limits.buffer_bytes // 4)
@@ -54,17 +56,21 @@ class Tiers:
             return True
         return self._ahead_bytes[tier] < self._ahead_bytes_max and ahead < self._read_ahead
 
-    def hold(self, parked: Parked, now: int) -> None:
+    def hold(self, parked: Parked, now: int, *, wake_at: int) -> None:
         """Keep a record until its wake: the lowest tier wakes when due, others after their delay.
 
-        The append time is the broker's: a wrong clock there costs a hop, never an early attempt.
+        `wake_at` is when it is due or, earlier, too old. A record of the lowest tier that has long
+        to wait (it was to be too old, and then `max_age_s` was raised) hops soon. The append time
+        is the broker's: a wrong clock there costs a hop, never an early attempt.
         """
         tier = parked.tier
-        wake = parked.due_at
+        wake = wake_at
         is_ahead = False
         if tier:
             wake = min(wake, parked.appended_at + self.delays_ms[tier])
             is_ahead = wake > now
+        elif wake - now >= self._short_ms:
+            wake = now + self.delays_ms[0]
         if is_ahead:
             self._ahead[tier] += 1
             self._ahead_bytes[tier] += parked.delivery.size
@@ -72,9 +78,9 @@ class Tiers:
             self.rest_bytes += parked.delivery.size
         self._push(wake, is_ahead=is_ahead, parked=parked)
 
-    def rest(self, parked: Parked) -> None:
-        """Keep a woken record for the short rest until it is due."""
-        self._push(parked.due_at, is_ahead=False, parked=parked)
+    def rest(self, parked: Parked, wake_at: int) -> None:
+        """Keep a woken record for the short rest until it is due or too old."""
+        self._push(wake_at, is_ahead=False, parked=parked)
 
     def pop(self, now: int) -> Parked | None:
         """Take the next record whose wake has come."""

@@ -6,6 +6,7 @@ from deliverer.policy import orphans
 from deliverer.policy.items import Parked
 from deliverer.policy.lanes import Lane, Step
 from deliverer.policy.partition import Partition
+from deliverer.policy.retry import expires_at
 from deliverer.policy.starting import repark
 from deliverer.policy.writing import expire_parked, park_again
 
@@ -23,7 +24,7 @@ def read_tier(p: Partition, tier: int, records: Sequence[Parked], *, end: int, n
             continue
         if p.unmet:
             orphans.meet(p, parked)
-        p.tiers.hold(parked, now)
+        p.tiers.hold(parked, now, wake_at=_wake_at(p, parked))
         p.buffered_bytes += parked.delivery.size
     window.read_to(end)
     p.is_dirty = p.is_dirty or window.mark > window.low
@@ -66,6 +67,14 @@ def next_at(p: Partition) -> int | None:
     return min((at for at in times if at is not None), default=None)
 
 
+def _wake_at(p: Partition, parked: Parked) -> int:
+    """Return when it is due or too old, by the policy of now; another one is met at the wake."""
+    policy = p.subscriptions.policy(parked.delivery.subscription)
+    if policy is None:
+        return parked.due_at
+    return min(parked.due_at, expires_at(parked.delivery.accepted_at, policy.max_age_ms))
+
+
 def _wake_one(p: Partition, parked: Parked, now: int) -> None:
     """Apply T3 to a record whose wake has come."""
     delivery = parked.delivery
@@ -84,13 +93,15 @@ def _wake_one(p: Partition, parked: Parked, now: int) -> None:
 
 def _wake_valid(p: Partition, lane: Lane, parked: Parked, now: int) -> None:
     seat = p.seats[lane.subscription]
-    rest_ms = parked.due_at - now
+    expiry = expires_at(parked.delivery.accepted_at, seat.policy.max_age_ms)
+    wake_at = min(parked.due_at, expiry)
+    rest_ms = wake_at - now
     if rest_ms >= p.tiers.delays_ms[0]:
         p.counts.hops += 1
-        park_again(p, parked, due_at=parked.due_at, now=now)
+        park_again(p, parked, due_at=parked.due_at, wake_at=wake_at, now=now)
     elif rest_ms > 0:
-        p.tiers.rest(parked)
-    elif now - parked.delivery.accepted_at > seat.policy.max_age_ms:
+        p.tiers.rest(parked, wake_at)
+    elif now >= expiry:
         expire_parked(p, lane, parked)
     elif not seat.accepts(now):
         repark(p, seat, lane, parked=parked, now=now)

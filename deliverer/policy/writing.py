@@ -7,35 +7,42 @@ from deliverer.policy.retry import choose_tier
 from schemas.dead_letter import DeadLetterReason
 
 
-def park(p: Partition, attempt: Attempt, number: int, *, due_at: int, now: int) -> None:
-    """Write an attempt's delivery to the delay topic that suits its rest (T1)."""
-    p.outputs.append(
+def park(
+    p: Partition, attempt: Attempt, number: int, *, due_at: int, wake_at: int, now: int
+) -> None:
+    """Write an attempt's delivery to the delay topic that suits its rest (T1).
+
+    It is looked at when it is due, or earlier at `wake_at`, when it will be too old.
+    """
+    p.put_out(
         Park(
             attempt.delivery,
-            choose_tier(due_at - now, p.tiers.delays_ms),
+            choose_tier(wake_at - now, p.tiers.delays_ms),
             number,
             due_at,
             attempt.first_attempt_at,
             attempt.last_outcome,
             attempt.last_status,
             attempt.last_attempt_at,
-        )
+        ),
+        attempt.delivery.size,
     )
 
 
-def park_again(p: Partition, parked: Parked, *, due_at: int, now: int) -> None:
+def park_again(p: Partition, parked: Parked, *, due_at: int, wake_at: int, now: int) -> None:
     """Write a record to a delay topic once more, with the same number (hop, T4)."""
-    p.outputs.append(
+    p.put_out(
         Park(
             parked.delivery,
-            choose_tier(due_at - now, p.tiers.delays_ms),
+            choose_tier(wake_at - now, p.tiers.delays_ms),
             parked.attempt,
             due_at,
             parked.first_attempt_at,
             parked.last_outcome,
             parked.last_status,
             parked.last_attempt_at,
-        )
+        ),
+        parked.delivery.size,
     )
     p.settle_parked(parked)
 
@@ -75,7 +82,7 @@ def dead(p: Partition, lane: Lane, letter: DeadLetter) -> None:
     """
     if lane.is_test:
         return
-    p.outputs.append(letter)
+    p.put_out(letter, letter.delivery.size)
     lane.step(Step.DEAD)
     p.release_hold(lane)
     if lane.is_strict:

@@ -17,6 +17,7 @@ from tests.unit.deliverer.policy.build import (
     feed,
     machine,
     outputs,
+    parked,
     read_back,
     report,
     start,
@@ -196,17 +197,21 @@ def test_retry_after_is_never_shortened(status: int) -> None:
 
 @pytest.mark.parametrize("retry_after_ms", [None, 40_000])
 def test_no_retry_waits_longer_than_the_delivery_may_live(retry_after_ms: int | None) -> None:
-    """No attempt would be made later: it comes back when it is too old, for its lane's sake."""
+    """No attempt would be made later; but its due time is kept, the policy may change."""
     made = machine(Registry(s=msgspec.structs.replace(STRICT, max_age_ms=4_000)))
     feed(made, delivery(0))
 
     end(made, start(made), Outcome.HTTP_5XX, status=503, retry_after_ms=retry_after_ms)
     written = tick(made)
     (park,), (logged,) = outputs(written, Park), outputs(written, AttemptLog)
-    accepted_at = park.delivery.accepted_at
+    assert made.read_tier(0, [parked(park, 0)], end=1, now=NOW)
+    wakes_at = made.wake(NOW)
+    made.wake(NOW + 4_001)
 
-    assert (park.due_at, park.tier) == (accepted_at + 4_001, 0)
-    assert logged.next_attempt_at == park.due_at
+    assert (park.due_at, park.tier) == (NOW + (retry_after_ms or 5_000), 0)
+    assert logged.next_attempt_at is None
+    assert wakes_at == NOW + 4_001
+    assert [o.reason for o in outputs(tick(made), DeadLetter)] == [DeadLetterReason.EXPIRED]
 
 
 def test_retry_after_does_not_beat_the_schedule_either() -> None:

@@ -80,6 +80,7 @@ def test_a_long_wait_makes_the_lane_lag() -> None:
     assert made.next_start(NOW) is None
 
     assert made.view.lanes_by_state()["lagging"] == 1
+    tick(made)
     assert made.buffered_bytes == 0
     assert made.sweep_target(NOW + 9_999) is None
     made.wake(NOW + 10_000)

@@ -39,8 +39,10 @@ def test_bytes_are_counted_from_reading_to_the_end() -> None:
     seen.append(made.buffered_bytes)
     end(made, attempt)
     seen.append(made.buffered_bytes)
+    tick(made)
+    seen.append(made.buffered_bytes)
 
-    assert seen == [0, 20, 20, 10]
+    assert seen == [0, 20, 20, 20, 10]
 
 
 def test_lanes_are_counted_by_state() -> None:

@@ -5,6 +5,7 @@ import pytest
 from deliverer.policy.pacing import (
     AWAITED_SPACING_S,
     IDLE_S,
+    OUTPUT_SHARE_MAX,
     OUTPUTS_MAX,
     SPACING_S,
     TOLD_RECORDS_MAX,
@@ -15,22 +16,25 @@ from deliverer.policy.pacing import (
 
 
 @pytest.mark.parametrize(
-    ("has_news", "outputs", "is_awaited", "is_told", "expected"),
+    ("has_news", "outputs", "share", "is_awaited", "is_told", "expected"),
     [
-        (False, 0, False, True, IDLE_S),
-        (False, 0, False, False, TOLD_SPACING_S),
-        (True, 0, False, False, SPACING_S),
-        (True, OUTPUTS_MAX - 1, False, True, SPACING_S),
-        (True, OUTPUTS_MAX, False, True, AWAITED_SPACING_S),
-        (True, 1, True, True, AWAITED_SPACING_S),
-        (False, 0, True, True, AWAITED_SPACING_S),
+        (False, 0, 0.0, False, True, IDLE_S),
+        (False, 0, 0.0, False, False, TOLD_SPACING_S),
+        (True, 0, 0.0, False, False, SPACING_S),
+        (True, OUTPUTS_MAX - 1, 0.12, False, True, SPACING_S),
+        (True, OUTPUTS_MAX, 0.0, False, True, AWAITED_SPACING_S),
+        (True, 1, OUTPUT_SHARE_MAX, False, True, AWAITED_SPACING_S),
+        (True, 1, 0.0, True, True, AWAITED_SPACING_S),
+        (False, 0, 0.0, True, True, AWAITED_SPACING_S),
     ],
 )
 def test_a_tick_comes_in_time_or_when_much_waits(
-    has_news: bool, outputs: int, is_awaited: bool, is_told: bool, expected: float
+    has_news: bool, outputs: int, share: float, is_awaited: bool, is_told: bool, expected: float
 ) -> None:
     """One tick an hour in silence; what a crash repeats is bounded in number, whatever the rate."""
-    pause = pause_s(has_news=has_news, outputs=outputs, is_awaited=is_awaited, is_told=is_told)
+    pause = pause_s(
+        has_news=has_news, outputs=outputs, share=share, is_awaited=is_awaited, is_told=is_told
+    )
 
     assert pause == expected
 

@@ -3,7 +3,7 @@
 import msgspec
 import pytest
 
-from deliverer.policy.items import WindowState
+from deliverer.policy.items import Limits, WindowState
 from schemas.outcome import Outcome
 from tests.unit.deliverer.policy.build import (
     LOOSE,
@@ -56,6 +56,45 @@ def test_what_is_not_known_to_be_written_is_in_the_open_tick_or_in_none_yet() ->
     made.committed(NOW)
     end(made, attempts[2])
     assert unwritten() == [1, 2]
+
+
+@pytest.mark.parametrize("outcome", [Outcome.DELIVERED, Outcome.HTTP_5XX])
+def test_what_waits_for_a_tick_takes_no_more_memory_than_the_budget(outcome: Outcome) -> None:
+    """The brokers may be silent for long while receivers answer: then no more is begun."""
+    made = machine(Registry(s=LOOSE), limits=Limits(buffer_bytes=100))
+    made.begin_tick(NOW)
+    begun = 0
+    for sequence in range(40):
+        feed(made, delivery(sequence))
+        while (attempt := made.next_start(NOW)) is not None:
+            end(made, attempt, outcome)
+            begun += 1
+
+    held = made.buffered_bytes
+    made.committed(NOW)
+    tick(made)
+    tick(made)
+    has_been_freed = made.buffered_bytes == 0
+
+    assert begun < 20
+    assert held <= 100 + 20
+    assert has_been_freed
+    assert made.sweep_target(NOW) == begun
+
+
+def test_no_retry_is_read_while_much_waits_for_a_tick() -> None:
+    """One that hops or goes back would wait in memory for the tick, too."""
+    made = machine(Registry(s=LOOSE), limits=Limits(buffer_bytes=100))
+    feed(made, *[delivery(sequence) for sequence in range(8)])
+    for _ in range(3):
+        end(made, start(made), Outcome.HTTP_5XX)
+    could_read = made.can_read_tier(0)
+
+    made.begin_tick(NOW)
+    can_read = made.can_read_tier(0)
+    made.committed(NOW)
+
+    assert (could_read, can_read, made.can_read_tier(0)) == (False, False, True)
 
 
 def test_settled_offsets_above_the_mark_are_written() -> None:

@@ -138,6 +138,25 @@ def test_a_due_retry_that_is_too_old_is_a_dead_letter() -> None:
         assert made.view.lanes_by_state()["held"] == 0
 
 
+def test_a_raised_age_limit_starts_no_retry_before_its_time() -> None:
+    """It was to be looked at when it was too old; the schedule is still a promise."""
+    policy = msgspec.structs.replace(STRICT, schedule_ms=(3_600_000,), max_age_ms=60_000)
+    registry = Registry(s=policy)
+    made = machine(registry)
+    feed(made, delivery(0))
+    park = failing(made)
+    read_back(made, park)
+    registry["s"] = msgspec.structs.replace(policy, max_age_ms=DAY)
+    made.registry_changed("s", NOW)
+
+    made.wake(NOW + 60_001)
+    (again,) = outputs(tick(made), Park)
+
+    assert (park.tier, park.due_at) == (1, NOW + 3_600_000)
+    assert (again.tier, again.due_at, again.attempt) == (2, park.due_at, 2)
+    assert made.next_start(NOW + 60_001) is None
+
+
 def test_a_paused_retry_comes_back_when_it_is_too_old() -> None:
     """Not after the next look, which would come later."""
     policy = msgspec.structs.replace(STRICT, max_age_ms=20_000)
@@ -150,8 +169,9 @@ def test_a_paused_retry_comes_back_when_it_is_too_old() -> None:
 
     made.wake(NOW + 5_000)
     (park,) = outputs(tick(made), Park)
+    assert made.read_tier(0, [parked(park, 1)], end=2, now=NOW + 5_000)
 
-    assert (park.attempt, park.due_at) == (2, park.delivery.accepted_at + 20_001)
+    assert made.wake(NOW + 5_000) == NOW + 20_001
 
 
 def test_a_due_retry_without_a_slot_goes_back_after_a_while() -> None:

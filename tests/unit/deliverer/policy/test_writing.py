@@ -31,7 +31,7 @@ def test_parking_chooses_the_tier_by_the_rest() -> None:
     """The longest that does not overshoot."""
     p = _partition()
 
-    park(p, Attempt(delivery(0), 1), 2, due_at=NOW + 31_000, now=NOW)
+    park(p, Attempt(delivery(0), 1), 2, due_at=NOW + 31_000, wake_at=NOW + 31_000, now=NOW)
 
     assert isinstance(p.outputs[0], Park)
     assert (p.outputs[0].tier, p.outputs[0].attempt) == (1, 2)
