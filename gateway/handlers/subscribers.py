@@ -84,10 +84,12 @@ class SubscriberHandlers:
             nonlocal is_new  # of several that race only the first makes it
             stored = self._subscribers.find(subscriber)
             is_new = stored is None
-            if stored is None:
-                require_existing(request, condition)
-            else:
+            if stored is not None:
                 require_version(condition, stored.record.version)
+            elif self._registry.ids_of(subscriber):
+                require_version(condition, 0)  # its subscriptions make it; GET shows it so
+            else:
+                require_existing(request, condition)
             current = stored.raw() if stored is not None else None
             record = put_subscriber(
                 body,

@@ -143,6 +143,22 @@ async def test_versions_guard_every_change(api: GatewayApi) -> None:
     assert (right, bad) == (200, 400)
 
 
+@pytest.mark.parametrize(("seen", "expected"), [('"0"', 201), ("*", 201), ('"1"', 412)])
+async def test_one_that_only_its_subscriptions_make_has_a_version_too(
+    api: GatewayApi, seen: str, expected: int
+) -> None:
+    """What GET shows may be sent back; once there is a record it is an old version."""
+    await asked(api, "POST", PATH + "/subscriptions", {"url": URL})
+    _, shown = await asked(api, "GET", PATH)
+
+    first, _ = await asked(api, "PUT", PATH, {"name": "Acme"}, If_Match=seen)
+    await asked(api, "PUT", PATH, {})
+    late, _ = await asked(api, "PUT", PATH, {}, If_Match='"0"')
+
+    assert shown["etag"] == '"0"'
+    assert (first, late) == (expected, 412)
+
+
 async def test_quotas_hold_from_the_next_request_on(api: GatewayApi) -> None:
     """Events by rate, subscriptions by number."""
     await asked(api, "PUT", PATH, {"quota": QUOTA})
