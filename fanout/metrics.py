@@ -73,7 +73,8 @@ class FanoutMetrics:
     def _rules(self, registry: CollectorRegistry) -> None:
         violations = Counter(
             "hooklane_schema_violations",
-            "Events whose data breaks the schema of their type.",
+            "Events whose data breaks the schema of their type, each counted once: by the gateway "
+            "that refuses it, else by fan-out.",
             ["mode"],
             registry=registry,
         )

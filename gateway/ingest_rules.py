@@ -4,7 +4,6 @@ The facts follow the registry's changes, so that an event costs one look per rul
 """
 
 from collections.abc import Callable
-from typing import Literal
 
 import msgspec
 
@@ -18,8 +17,6 @@ from schemas.event_types import EventTypeCatalogue, EventTypeRecord
 from schemas.registry import parse_registry_key
 from schemas.schema_survey import SchemaError
 from schemas.subscribers import SubscriberRecord
-
-Mode = Literal["warn", "enforce"]
 
 UNKNOWN_SUBSCRIBER = Problem(Code.NOT_FOUND, "there is no such subscriber")
 
@@ -61,10 +58,14 @@ class IngestFacts:
 
 
 class IngestRules:
-    """The rules, with the buckets of this process."""
+    """The rules, with the buckets of this process.
+
+    `on_violation` counts what a schema refuses. What passes with warnings fan-out counts, which
+    sees it too, and what came by Kafka.
+    """
 
     def __init__(
-        self, facts: IngestFacts, quotas: Quotas, *, on_violation: Callable[[Mode], None]
+        self, facts: IngestFacts, quotas: Quotas, *, on_violation: Callable[[], None]
     ) -> None:
         self._facts = facts
         self._quotas = quotas
@@ -76,9 +77,9 @@ class IngestRules:
             return UNKNOWN_SUBSCRIBER
         warnings: tuple[FieldError, ...] = ()
         if violations := self._facts.catalogue.violations(event):
-            self._on_violation(violations[0].mode)
             warnings = tuple(FieldError("/data" + one.pointer, one.detail) for one in violations)
             if violations[0].mode == "enforce":
+                self._on_violation()
                 detail = "the data breaks the schema of its type"
                 return Problem(Code.SCHEMA_VIOLATION, detail, warnings)
         return self.spend(event.subscriber, principal, now_s) or Accepted(event, warnings)

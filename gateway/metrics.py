@@ -18,7 +18,6 @@ ROUTES: Final = (
     "filters",
     "documents",
 )
-SCHEMA_MODES: Final = ("warn", "enforce")
 RESULTS: Final = ("accepted", "invalid", "too_large", "throttled", "unavailable")
 _DURATION_BUCKETS_S: Final = (0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 _RESULT_OF: Final = {
@@ -51,11 +50,12 @@ class GatewayMetrics:
         ).distributions
         violations = Counter(
             "hooklane_schema_violations_total",
-            "Events whose data breaks the schema of their type.",
+            "Events whose data breaks the schema of their type, each counted once: by the gateway "
+            "that refuses it, else by fan-out.",
             ["mode"],
             registry=registry,
         )
-        self.schema_violations = {mode: violations.labels(mode) for mode in SCHEMA_MODES}
+        self.schema_violations = violations.labels("enforce")
         self.registry_records = Gauge(
             "hooklane_registry_records",
             "Records of the registry in memory.",

@@ -77,9 +77,7 @@ def write_limit_of(ports: Ports) -> WriteLimit:
 
 def rules_of(ports: Ports, metrics: GatewayMetrics) -> IngestRules:
     """Make the rules, which all ways into the log share, for they hold the quotas."""
-    return IngestRules(
-        ports.facts, _quotas(ports), on_violation=lambda mode: metrics.schema_violations[mode].inc()
-    )
+    return IngestRules(ports.facts, _quotas(ports), on_violation=metrics.schema_violations.inc)
 
 
 def express_of(

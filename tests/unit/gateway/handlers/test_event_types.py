@@ -84,7 +84,7 @@ async def test_what_a_schema_enforces_is_refused_on_every_way_in(api: GatewayApi
 
 
 async def test_a_warning_comes_with_the_answer(api: GatewayApi) -> None:
-    """The event is written all the same."""
+    """The event is written all the same; fan-out, which gets it, counts it."""
     await asked(api, "PUT", PATH, {"schema": SCHEMA, "validation": "warn"})
     native = {"subscriber": "acme", "type": "order.paid", "data": {}}
 
@@ -95,6 +95,8 @@ async def test_a_warning_comes_with_the_answer(api: GatewayApi) -> None:
     assert [warning["pointer"] for warning in answer["warnings"]] == ["/data"]  # type: ignore[attr-defined]
     assert batch["items"][0]["warnings"] == answer["warnings"]  # type: ignore[index]
     assert len(api.publisher.records) == 2
+    name = "hooklane_schema_violations_total"
+    assert api.instruments.get_sample_value(name, {"mode": "warn"}) is None
 
 
 async def test_a_bound_admin_cannot_change_what_all_share(api: GatewayApi) -> None:
