@@ -128,7 +128,8 @@ class DelivererMetrics:
             registry=registry,
         )
         self.dead_letters = _children(
-            registry, "hooklane_dead_letters", "Deliveries given up, written to the dead letters.",
+            registry, "hooklane_dead_letters",
+            "Deliveries given up, written to the dead letters; too_large is reserved.",
             label="reason", values=tuple(DeadLetterReason),
         )  # fmt: skip
         quarantined = Counter(

@@ -30,7 +30,11 @@ class KeyBody(Body):
     """Everything a client may say about a new key."""
 
     name: str = Field(min_length=1, max_length=NAME_CHARS_MAX)
-    scopes: list[Scope] = Field(min_length=1, max_length=20)
+    scopes: list[Scope] = Field(
+        min_length=1,
+        max_length=20,
+        description="`deliveries:read` and `replay` are reserved: no call needs them yet.",
+    )
     subscriber: str | None = None
     expires_at: Annotated[
         str | None, Field(json_schema_extra={"format": "date-time"}, max_length=64)

@@ -38,7 +38,8 @@ _NOTES: Final = """
 - `status_reason` `vault` (and `status` `paused`): no vault key of this gateway opens the
   subscription, so nothing is sent for it. Its deliveries wait until the key is back.
 - A key that is bound to a subscriber sees only it, and can make keys only for it. 401 comes first,
-  then 404 for what is foreign, then 403 without the scope. `admin` holds all scopes.
+  then 404 for what is foreign, then 403 without the scope. `admin` holds all scopes;
+  `deliveries:read` and `replay` are reserved: no call needs them yet.
 """
 _STYLE: Final = (
     "body{font:16px/1.5 system-ui,sans-serif;max-width:60rem;margin:2rem auto;padding:0 1rem}"

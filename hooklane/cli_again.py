@@ -11,6 +11,7 @@ from hooklane.output import Form
 
 LIMIT_MAX = 10_000
 REASONS = click.Choice(["exhausted", "expired", "aborted", "gone", "too_large"])
+REASON_HELP = "Given up for this reason; too_large is reserved."
 LIST_MAX = 100
 AGAIN_MAX = 1_000
 
@@ -43,7 +44,7 @@ def dead_letters() -> None:
 
 @dead_letters.command("list")
 @_choosing(LIST_MAX)
-@click.option("--reason", type=REASONS, help="Given up for this reason.")
+@click.option("--reason", type=REASONS, help=REASON_HELP)
 @output_option
 @ends
 def dead_letters_list(form: Form, **wishes: Any) -> int:
@@ -66,7 +67,7 @@ def dead_letters_show(place: str) -> int:
 @dead_letters.command("redrive")
 @click.argument("places", nargs=-1, metavar="[PARTITION/OFFSET]…")
 @_choosing(AGAIN_MAX)
-@click.option("--reason", type=REASONS, help="Given up for this reason.")
+@click.option("--reason", type=REASONS, help=REASON_HELP)
 @click.option("--dry-run", "is_dry", is_flag=True, help="Only show what would be sent.")
 @output_option
 @ends

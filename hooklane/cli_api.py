@@ -94,7 +94,7 @@ def keys() -> None:
 @click.option("--name", required=True, help="What the key is for.")
 @click.option(
     "--scope", "scopes", multiple=True, required=True, type=click.Choice(_SCOPE_NAMES),
-    help="What it may do; several times for several.",
+    help="What it may do; several times for several. deliveries:read and replay are reserved.",
 )  # fmt: skip
 @click.option("--subscriber", help="Bind it to one subscriber: it sees nothing else.")
 @click.option("--expires-at", help="RFC 3339; never, when not given.")

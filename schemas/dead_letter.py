@@ -12,7 +12,10 @@ RESPONSE_BYTES_MAX = 4_096
 
 
 class DeadLetterReason(StrEnum):
-    """The closed list of CONTRACT 3.2; also a metric label."""
+    """The closed list of CONTRACT 3.2; also a metric label.
+
+    `TOO_LARGE` is reserved: an event that fan-out lets through fits as a dead letter, too.
+    """
 
     EXHAUSTED = "exhausted"
     EXPIRED = "expired"

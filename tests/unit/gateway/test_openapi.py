@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import get_args
 
 import jsonschema_rs
 import orjson
@@ -18,6 +19,7 @@ from gateway.openapi import (
 )
 from gateway.reference import render_markdown
 from gateway.routes import ROUTES
+from schemas.api_keys import Scope
 
 DOCS = Path(__file__).parents[3] / "docs"
 DOCUMENT = build_document()
@@ -55,6 +57,16 @@ def test_every_call_is_described() -> None:
         assert ({"413", "415", "408"} <= statuses) == (route.request is not None)
         in_path = {p["name"] for p in operation["parameters"] if p["in"] == "path"}
         assert in_path == {part[1:-1] for part in route.path.split("/") if part[:1] == "{"}
+
+
+def test_scopes_that_open_no_call_are_told() -> None:
+    """A key may have them already."""
+    unused = set(get_args(Scope)) - {route.scope for route in ROUTES}
+    shapes = build_document()["components"]["schemas"]  # type: ignore[index]
+
+    note = shapes["KeyBody"]["properties"]["scopes"]["description"]
+
+    assert {scope for scope in get_args(Scope) if f"`{scope}`" in note} == unused
 
 
 def test_every_reference_leads_somewhere_and_every_shape_is_used() -> None:
