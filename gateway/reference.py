@@ -26,6 +26,9 @@ _NOTES: Final = """
   says where, by JSON pointer; of what came in a header it is `/` and its name in lower case
   (`/ce-id`, `/content-type`), of a query parameter `/` and its name (`/limit`). In a batch each
   item has a `status`, `code` and `detail` of its own, and no `errors`.
+- A batch is answered with 202 when at least one item was accepted. When none was, it is a problem
+  with the same `items`: that of the first item for which a repeat may help (429, 503), if there is
+  one, else a 422.
 - 503 carries `Retry-After`, and 429 where waiting helps: not when there is as much of something as
   there may be. Quotas count per gateway process and are told in the fields `RateLimit-Policy` and
   `RateLimit`.

@@ -113,6 +113,10 @@ _ITEM: Final[Shape] = closed(
     },
     optional=frozenset({*_IDS, *_PLACE, *_WARNINGS, "code", "detail"}),
 )
+_ITEMS_NOTE: Final = (
+    "Of a batch of which no item was accepted. The status is that of the first item for which a"
+    " repeat may help (429, 503), if there is one, else 422."
+)
 _PROBLEM: Final[Shape] = closed(
     {
         "type": _TEXT,
@@ -122,7 +126,7 @@ _PROBLEM: Final[Shape] = closed(
         "code": ref("Code"),
         "errors": _array(ref("FieldError")),
         **_IDS,
-        "items": _array(ref("BatchItem")),
+        "items": {**_array(ref("BatchItem")), "description": _ITEMS_NOTE},
     },
     optional=frozenset({"errors", *_IDS, "items"}),
 )

@@ -68,6 +68,19 @@ def test_a_batch_of_nothing_says_whether_trying_again_may_help() -> None:
         assert orjson.loads(answer.body)["items"][0]["code"] == code
 
 
+def test_a_batch_of_nothing_has_the_problem_of_the_first_that_may_help() -> None:
+    """With how long to wait, whatever stands before it."""
+    wrong = Problem(Code.SCHEMA_VIOLATION, "d")
+    full = Problem(Code.QUOTA_EXCEEDED, "d", retry_after_s=7)
+    away = Problem(Code.UNAVAILABLE, "d")
+
+    answer = batch_answer([(None, one) for one in (wrong, full, away)], {})
+
+    assert (answer.status, answer.headers) == (429, {"Retry-After": "7"})
+    codes = [item["code"] for item in orjson.loads(answer.body)["items"]]
+    assert codes == ["schema_violation", "quota_exceeded", "unavailable"]
+
+
 def test_the_bytes_of_an_answer_are_http() -> None:
     """For a connection that stays open."""
     answer = single_answer(Accepted(EVENT), Published(0, 0), {"RateLimit": "x"})
