@@ -1,6 +1,7 @@
 """Refresh the gauges that describe the process, on the event loop, every few seconds.
 
-Not at scrape time: a scrape is rendered in a thread, and the lanes change under its hands.
+Not at scrape time: a page is rendered in slices (`chassis.exposition`), between which the lanes
+change, so gauges that belong together would be of different moments.
 """
 
 import asyncio

@@ -136,8 +136,7 @@ class Actors:
 
     def committed(self) -> Mapping[int, int]:
         """Return the committed offset of each partition that runs here."""
-        latest = list(self._latest.items())  # a scrape asks from a thread of its own
-        return {p: actor.committed for p, actor in latest if actor.is_running}
+        return {p: actor.committed for p, actor in self._latest.items() if actor.is_running}
 
     def are_running(self) -> bool | str:
         """Return whether every assigned partition is worked on."""
