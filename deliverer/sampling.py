@@ -40,7 +40,7 @@ class SampledTable(Protocol):
         """Count the keys in memory."""
 
     def lag_s(self) -> float:
-        """Return how long no broker has answered."""
+        """Return for how long a change may be unknown: the time since the last answer but one."""
 
 
 class Sampler:
