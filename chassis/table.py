@@ -171,11 +171,6 @@ class Table(Generic[T]):
         self._note_caught_up()
         return self._caught_up >= set(self._positions) and self._task is not None
 
-    def has_caught_up(self, partition: int) -> bool:
-        """Whether this partition has."""
-        self._note_caught_up()
-        return partition in self._caught_up
-
     def lag_s(self, partition: int | None = None) -> float:
         """Return for how long something may be unknown, in the worst owned partition by default.
 

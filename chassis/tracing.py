@@ -10,7 +10,7 @@ Attributes never hold secrets: no bodies, no URL paths or queries, no header val
 from collections.abc import Iterable, Mapping, Sequence
 from enum import StrEnum
 from types import ModuleType
-from typing import Final, NamedTuple, Protocol
+from typing import NamedTuple, Protocol
 
 from prometheus_client import CollectorRegistry
 from structlog.typing import FilteringBoundLogger
@@ -19,10 +19,6 @@ from chassis.refusal import StartRefused
 from chassis.settings import TracingSettings
 
 Attributes = Mapping[str, str | int | bool]
-
-SAMPLED: Final = 1
-_PARTS_MIN: Final = 4
-_FLAGS_CHARS: Final = 2
 
 
 class SpanKind(StrEnum):
@@ -39,12 +35,6 @@ class TraceContext(NamedTuple):
 
     traceparent: str
     tracestate: str | None = None
-
-    @property
-    def is_sampled(self) -> bool:
-        """Tell whether whoever began the trace wants it recorded."""
-        parts = self.traceparent.split("-")
-        return len(parts) >= _PARTS_MIN and bool(int(parts[3][:_FLAGS_CHARS], 16) & SAMPLED)
 
     @property
     def trace_id(self) -> str:

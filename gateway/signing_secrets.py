@@ -16,7 +16,6 @@ Signature = Literal["v1", "v1a"]
 SYMMETRIC_PREFIX: Final = "whsec_"
 SEED_PREFIX: Final = "whsk_"
 PUBLIC_PREFIX: Final = "whpk_"
-RANDOM_BYTES: Final = 32
 SECRET_BYTES_MIN: Final = 24
 SECRET_BYTES_MAX: Final = 64
 SEED_BYTES: Final = 32

@@ -56,13 +56,6 @@ class Place:
         }
 
 
-def cluster_places(nodes: int, *, controllers: int) -> list[Place]:
-    """Choose the ports of a cluster; its first nodes are the controllers."""
-    ports = free_ports(nodes + controllers)
-    brokers, quorum = tuple(ports[:nodes]), tuple(ports[nodes:])
-    return [Place(number, brokers, quorum) for number in range(1, nodes + 1)]
-
-
 def server_properties(
     *, data: Path, port: int, controller_port: int, extra: Mapping[str, str] | None = None
 ) -> dict[str, str]:

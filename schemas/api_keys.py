@@ -6,7 +6,6 @@ import msgspec
 
 from schemas.event import Violation
 from schemas.quarantine import QuarantineReason
-from schemas.registry import registry_key
 
 KEYS_SUBSCRIBER = "$keys"
 """Keys belong to nobody's subscriber: they lie under this reserved name, on its partition."""
@@ -46,11 +45,6 @@ class ApiKeyRecord(msgspec.Struct, frozen=True, kw_only=True):
 
 
 _RECORD = msgspec.json.Decoder(ApiKeyRecord)
-
-
-def api_key_key(key_id: str) -> bytes:
-    """Return the record key of an API key."""
-    return registry_key(KEYS_SUBSCRIBER, "key", key_id)
 
 
 def decode_api_key(value: bytes) -> ApiKeyRecord | Violation:

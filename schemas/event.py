@@ -8,7 +8,6 @@ import msgspec
 from schemas.quarantine import QuarantineReason
 from schemas.rfc3339 import parse_ms
 
-RESERVED_PREFIX = "$"
 DATA_BYTES_MAX = 262_144
 TYPE_CHARS_MAX = 256
 ID_CHARS_MAX = 256

@@ -12,7 +12,7 @@ from schemas.event import TYPE_CHARS_MAX, Event, Violation
 from schemas.event_schemas import CompiledSchema, compile_schema
 from schemas.json_data import NOT_JSON, json_data
 from schemas.quarantine import QuarantineReason
-from schemas.registry import JsonValue, registry_key
+from schemas.registry import JsonValue
 from schemas.schema_survey import SchemaError
 
 EVENT_TYPES_SUBSCRIBER = "$event-types"
@@ -52,11 +52,6 @@ class SchemaViolation(msgspec.Struct, frozen=True):
 
 
 _RECORD = msgspec.json.Decoder(EventTypeRecord)
-
-
-def event_type_key(name: str) -> bytes:
-    """Return the record key of an event type."""
-    return registry_key(EVENT_TYPES_SUBSCRIBER, "event-type", name)
 
 
 def check_event_type_name(name: str) -> str | None:

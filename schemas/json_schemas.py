@@ -1,6 +1,5 @@
 """Publish the JSON Schema of every record; run as a module it writes `schemas/json`."""
 
-from importlib import resources
 from pathlib import Path
 
 import msgspec
@@ -12,7 +11,7 @@ from schemas.delivery import DeliveryEnvelope, RetryEnvelope
 from schemas.event_types import EventTypeRecord
 from schemas.lane_state import FailingRecord, LaneRecord, WindowRecord
 from schemas.quarantine import QuarantineRecord
-from schemas.registry import JsonValue, SealedFields, SubscriptionRecord
+from schemas.registry import SealedFields, SubscriptionRecord
 from schemas.subscribers import SubscriberRecord
 
 RECORDS: dict[str, type[msgspec.Struct]] = {
@@ -32,20 +31,11 @@ RECORDS: dict[str, type[msgspec.Struct]] = {
 }
 
 _DIALECT = "https://json-schema.org/draft/2020-12/schema"
-_OBJECT = msgspec.json.Decoder(dict[str, JsonValue])
 
 
 def generate() -> dict[str, bytes]:
     """Return the text of each schema by record name."""
     return {name: _render(record) for name, record in RECORDS.items()}
-
-
-def load_schema(name: str) -> dict[str, object]:
-    """Return a published schema; raises KeyError for a name that is no record."""
-    if name not in RECORDS:
-        raise KeyError(name)
-    published = resources.files("schemas") / "json" / f"{name}.json"
-    return _OBJECT.decode(published.read_bytes())
 
 
 def write(folder: Path) -> None:

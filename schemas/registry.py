@@ -93,12 +93,6 @@ class SubscriptionRecord(msgspec.Struct, frozen=True, kw_only=True):
     enabled_at: int | None = None
     deleted: bool = False
 
-    def mode_of(self, epoch: int) -> Ordering:
-        """Return how lanes of an epoch are ordered; an older one keeps its own mode."""
-        if epoch == self.lane_epoch:
-            return self.ordering
-        return self.orderings.get(str(epoch), self.ordering)
-
 
 class PreviousSecret(msgspec.Struct, frozen=True):
     """A rotated secret that still signs until `expires_at` (epoch ms)."""

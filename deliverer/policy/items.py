@@ -288,7 +288,6 @@ class TickSnapshot(msgspec.Struct):
     outputs: list[Output]
     lanes: list[tuple[str, LaneState | None]]
     window: WindowState
-    is_empty: bool
     failing: list[tuple[str, FailingState | None]] = msgspec.field(default_factory=list)
 
 

@@ -24,7 +24,6 @@ def begin(p: Partition, now: int) -> TickSnapshot:
         p.outputs,
         lanes,
         WindowState(w, p.window.runs(w), [(t.mark, t.runs(t.mark)) for t in p.tiers.windows]),
-        not (p.outputs or lanes or changed or p.is_dirty),
         changed,
     )
     p.outputs = []

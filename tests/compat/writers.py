@@ -32,14 +32,14 @@ from gateway.kafka_registry import encode_change
 from gateway.sending import EventsTopic
 from gateway.subscribers import SubscriberBody, put_subscriber
 from gateway.subscriptions import create
-from schemas.api_keys import api_key_key
 from schemas.dead_letter import DeadLetterReason
 from schemas.event import Event, Violation
-from schemas.event_types import EventTypeCatalogue, event_type_key
+from schemas.event_types import EventTypeCatalogue
 from schemas.outcome import Outcome
 from schemas.quarantine import QuarantineReason
 from schemas.subscribers import subscriber_key
 from schemas.topics import topic_name
+from tests.registry_keys import api_key_key, event_type_key
 
 NOW_MS = 1_780_000_000_000
 VAULT = Vault([("k1", b"k" * 32)])
@@ -106,7 +106,6 @@ def tick_of(*outputs: Park | DeadLetter | AttemptLog) -> list[Record]:
             (f"{SUBSCRIPTION}/1", LaneState(36, [(37, 39)], None, NOW_MS)),
         ],
         window=WindowState(41, [(43, 45)], [(n, [(n + 1, n + 2)]) for n in range(6)]),
-        is_empty=False,
         failing=[(SUBSCRIPTION, FailingState(NOW_MS, 3, NOW_MS + 60_000))],
     )
     return tick_records(snapshot, partition=0, topics=NAMES, now_ms=NOW_MS)

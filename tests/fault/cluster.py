@@ -8,12 +8,19 @@ from typing import Any
 from aiokafka.admin import AIOKafkaAdminClient
 
 from hooklane.embedded_kafka import EmbeddedKafka
-from hooklane.kafka_properties import cluster_places
+from hooklane.kafka_properties import Place, free_ports
 from tests.e2e.stack import eventually
 
 NODES = 3
 HEAP_MIB = 300
 START_S = 180.0
+
+
+def cluster_places(nodes: int, *, controllers: int) -> list[Place]:
+    """Choose the ports of a cluster; its first nodes are the controllers."""
+    ports = free_ports(nodes + controllers)
+    brokers, quorum = tuple(ports[:nodes]), tuple(ports[nodes:])
+    return [Place(number, brokers, quorum) for number in range(1, nodes + 1)]
 
 
 class Cluster:

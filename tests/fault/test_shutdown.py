@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 
 from hooklane.embedded_kafka import EmbeddedKafka
-from hooklane.kafka_properties import cluster_places
 from tests.e2e.receiver import Receiver
 from tests.e2e.stack import SERVICES, Service, Stack
 from tests.fault.backlog import Backlog, Subscription
+from tests.fault.cluster import cluster_places
 from tests.fault.figures import Note
 from tests.fault.judge import judge, subscribe_all
 from tests.fault.load import Load, now_s, pass_time

@@ -54,7 +54,6 @@ def written(outputs: Sequence[Park | DeadLetter]) -> list[Record]:
         outputs=list(outputs),
         lanes=[],
         window=WindowState(0, [], []),
-        is_empty=False,
     )
     return tick_records(snapshot, partition=0, topics=NAMES, now_ms=NOW_MS)[:-1]
 

@@ -18,10 +18,11 @@ from chassis.settings import AdminSettings, KafkaSettings, TopicsSettings
 from fanout.service import build
 from fanout.settings import FanoutLimits, FanoutSettings
 from schemas.delivery import DeliveryEnvelope, decode_delivery
-from schemas.event_types import EVENT_TYPES_SUBSCRIBER, event_type_key
+from schemas.event_types import EVENT_TYPES_SUBSCRIBER
 from schemas.registry import registry_key
 from schemas.topics import partition_of, plan, topic_name
 from tests.integration.topics import create_topics
+from tests.registry_keys import event_type_key
 
 PARTITIONS = 3
 ROOT = Path(__file__).parents[2]

@@ -11,9 +11,9 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from schemas.event_types import event_type_key
 from tests.fakes.gateway_api import ROOT_KEY, GatewayApi
 from tests.fakes.raw_http import Client
+from tests.registry_keys import event_type_key
 
 SERVED = settings(
     deadline=None,

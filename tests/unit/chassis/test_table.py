@@ -102,7 +102,6 @@ async def test_before_any_answer_nothing_is_certain() -> None:
 
     assert made.position(0) == 0
     assert not made.is_caught_up
-    assert not made.has_caught_up(0)
     assert made.lag_s(0) == float("inf")
     assert not await made.wait_for(0, 1, timeout_s=0)
     await made.stop()

@@ -42,7 +42,6 @@ def snapshot(*outputs: object, lanes: list[tuple[str, LaneState | None]] | None 
         outputs=list(outputs),  # type: ignore[arg-type]
         lanes=lanes or [],
         window=WindowState(7, [(8, 9)], [(1, []), (2, [(3, 4)])]),
-        is_empty=False,
     )
 
 

@@ -5,8 +5,8 @@ import pytest
 
 from fanout.directory import Directory, decode_entry
 from fanout.index import Interest
-from schemas.event_types import event_type_key
 from schemas.registry import registry_key
+from tests.registry_keys import event_type_key
 from tests.unit.fanout.events import document, event_type, put, subscription
 
 KEY = registry_key("acme", "subscription", "sub_1")

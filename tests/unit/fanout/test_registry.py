@@ -8,11 +8,11 @@ from chassis.kafka import KafkaUnavailable
 from fanout.directory import Entry
 from fanout.registry import Registry, RegistryHooks
 from schemas.event import Event
-from schemas.event_types import event_type_key
 from schemas.filters import FilterError
 from schemas.registry import registry_key
 from schemas.schema_survey import SchemaError
 from schemas.topics import partition_of
+from tests.registry_keys import event_type_key
 from tests.unit.fanout.events import event_type, subscription
 
 PARTITIONS = 8

@@ -10,10 +10,10 @@ from fanout.components import Membership, Reading
 from fanout.metrics import FanoutMetrics
 from fanout.service import Actors, BrokenRules, build, main
 from fanout.settings import FanoutSettings
-from schemas.event_types import event_type_key
 from schemas.filters import FilterError
 from schemas.schema_survey import SchemaError
 from tests.fakes.clock import ManualClock
+from tests.registry_keys import event_type_key
 
 SETTINGS = FanoutSettings(
     kafka=KafkaSettings(bootstrap_servers=("localhost:1",)),

@@ -10,8 +10,9 @@ from gateway.quotas import Quota, Quotas
 from gateway.registry import AnyRecord
 from gateway.registry_rows import decode_row
 from schemas.event import Event
-from schemas.event_types import EventTypeRecord, Validation, event_type_key
+from schemas.event_types import EventTypeRecord, Validation
 from schemas.subscribers import SubscriberQuota, SubscriberRecord, subscriber_key
+from tests.registry_keys import event_type_key
 
 TIMES = {"created_at": "2026-01-01T00:00:00.000Z", "updated_at": "2026-01-01T00:00:00.000Z"}
 EVENT = Event(

@@ -19,11 +19,12 @@ from gateway.problems import Code, RefusedError
 from gateway.registry import Removal
 from gateway.registry_rows import RegistryIndex
 from gateway.subscriptions import Change
-from schemas.api_keys import KEYS_SUBSCRIBER, ApiKeyRecord, api_key_key
+from schemas.api_keys import KEYS_SUBSCRIBER, ApiKeyRecord
 from schemas.registry import SubscriptionRecord, registry_key
 from schemas.topics import partition_of
 from tests.contract.gateway import SEALED, raw_record
 from tests.fakes.gateway import VAULT
+from tests.registry_keys import api_key_key
 
 KEY = registry_key("acme", "subscription", "sub_1")
 REVOKED_S = 2.0

@@ -7,14 +7,15 @@ from gateway.kafka_registry import encode_change
 from gateway.paging import name_at, place_of
 from gateway.registry_rows import Places, RegistryIndex, Row, decode_row
 from gateway.subscriptions import Change
-from schemas.api_keys import ApiKeyRecord, api_key_key
-from schemas.event_types import EventTypeRecord, event_type_key
+from schemas.api_keys import ApiKeyRecord
+from schemas.event_types import EventTypeRecord
 from schemas.ids import id_of
 from schemas.registry import SubscriptionRecord, registry_key
 from schemas.rfc3339 import parse_ms
 from schemas.subscribers import SubscriberRecord, subscriber_key
 from tests.contract.gateway import SEALED, raw_record
 from tests.fakes.gateway import VAULT
+from tests.registry_keys import api_key_key, event_type_key
 
 KEY = registry_key("acme", "subscription", "sub_1")
 TIMES = {"created_at": "2026-01-01T00:00:00.000Z", "updated_at": "2026-01-01T00:00:00.000Z"}

@@ -10,9 +10,9 @@ from schemas.event_types import (
     SchemaViolation,
     check_event_type_name,
     decode_event_type,
-    event_type_key,
 )
 from schemas.registry import parse_registry_key
+from tests.registry_keys import event_type_key
 
 SCHEMA = {"type": "object", "properties": {"n": {"type": "integer"}}, "required": ["n"]}
 

@@ -50,15 +50,6 @@ def test_a_filter_and_fields_of_a_later_version_are_read() -> None:
     assert record.filter == {"data.n": {"$in": [1, None, "x"]}}
 
 
-def test_an_older_epoch_keeps_its_mode() -> None:
-    """A change of ordering starts an epoch; the old one drains as it began."""
-    record = _decode(ordering="none", lane_epoch=2, orderings={"1": "strict"})
-
-    assert record.mode_of(2) == "none"
-    assert record.mode_of(1) == "strict"
-    assert record.mode_of(0) == "none"
-
-
 @pytest.mark.parametrize(
     "raw",
     [

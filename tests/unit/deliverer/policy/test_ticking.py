@@ -133,7 +133,8 @@ def test_nothing_new_is_an_empty_tick() -> None:
     made = machine()
 
     assert not made.has_output
-    assert made.begin_tick(NOW).is_empty
+    tick = made.begin_tick(NOW)
+    assert (tick.outputs, tick.lanes, tick.failing) == ([], [], [])
 
 
 def test_markers_alone_move_the_mark() -> None:
