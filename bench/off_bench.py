@@ -110,7 +110,7 @@ class Untraced(Attempter):
         making.request = self._request(making, endpoint)
         return making
 
-    def _request(self, making, endpoint):  # type: ignore[no-untyped-def]
+    def _request(self, making: Making, endpoint: Endpoint) -> PreparedRequest | RequestRefused:
         delivery, record = making.attempt.delivery, received(making.attempt.delivery)
         recipient = endpoint.recipient
         if isinstance(recipient, RequestRefused):

@@ -277,7 +277,7 @@ def test_users_may_what_they_need_and_no_more(helm: Helm) -> None:
         assert {
             one
             for one in ("registry", "fanout", "deliverer")
-            if _allows(user, "transactionalId", transactional_id("hooklane", one, 47), "Write")  # type: ignore[arg-type]
+            if _allows(user, "transactionalId", transactional_id("hooklane", one, 47), "Write")
         } == ids[name]
         assert {one for one in COMPONENTS if _allows(user, "group", f"hooklane-{one}", "Read")} == (
             {name} - {"gateway"}

@@ -5,6 +5,7 @@ Subclass, give the fixture, and pytest runs the suite.
 
 import asyncio
 from collections.abc import Sequence
+from functools import partial
 
 import msgspec
 import pytest
@@ -96,7 +97,7 @@ class RegistryContract:
     async def test_ids_are_ascending_and_those_of_one_subscriber(self, registry: Registry) -> None:
         """Lists never show what belongs to somebody else."""
         for name in ("sub_3", "sub_1", "sub_2"):
-            await registry.write("acme", lambda name=name: Change(raw_record(name), SEALED))
+            await registry.write("acme", partial(Change, raw_record(name), SEALED))
         foreign = raw_record("sub_0") | {"subscriber": "globex"}
         await registry.write("globex", lambda: Change(foreign, SEALED))
 
@@ -160,7 +161,7 @@ class RegistryContract:
     async def test_subscribers_are_those_that_have_something(self, registry: Registry) -> None:
         """A removal ends all of it at once, and the subscriber with it."""
         for name in ("sub_1", "sub_2"):
-            await registry.write("acme", lambda name=name: Change(raw_record(name), SEALED))
+            await registry.write("acme", partial(Change, raw_record(name), SEALED))
         foreign = raw_record("sub_0") | {"subscriber": "globex"}
         await registry.write("globex", lambda: Change(foreign, SEALED))
         assert sorted(map(name_at, registry.subscribers())) == ["acme", "globex"]
@@ -200,8 +201,8 @@ class ShelfContract:
     async def test_what_was_written_is_found_at_once(self, shelf: Shelf[EventTypeRecord]) -> None:
         """Names with slashes too, the oldest first, and nothing of other names."""
         for day, name in enumerate(("b", "a/b", "c")):
-            made = {"created_at": f"2026-01-0{3 - day}T00:00:00.000Z", "later": 1}
-            await shelf.write(name, lambda name=name, made=made: event_type_record(name, **made))
+            at = f"2026-01-0{3 - day}T00:00:00.000Z"
+            await shelf.write(name, partial(event_type_record, name, created_at=at, later=1))
 
         found = shelf.find("a/b")
         assert found is not None

@@ -25,7 +25,7 @@ CANCEL_POINTS = 12
 
 
 def _others() -> set[asyncio.Task[object]]:
-    return asyncio.all_tasks() - {asyncio.current_task()}  # type: ignore[arg-type]  # never None
+    return asyncio.all_tasks() - {asyncio.current_task()}
 
 
 async def _cancel_after(turns: int, work: "asyncio.Task[None]") -> None:

@@ -206,7 +206,8 @@ def legends(one: Dashboard) -> list[str]:
 
 def layout(one: Dashboard) -> list[str]:
     """Panels do not overlap and stay on the page; ids are their own."""
-    wrong, taken = [], set()
+    wrong: list[str] = []
+    taken: set[tuple[int, int]] = set()
     ids = [panel["id"] for panel in one["panels"]]
     if len(set(ids)) != len(ids):
         wrong.append("ids")

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import promql_parser as promql
 import pytest
 from grafana_foundation_sdk.cog.encoder import JSONEncoder
 from grafana_foundation_sdk.cog.plugins import register_default_plugins
@@ -109,7 +110,7 @@ def test_panels_ask_for_what_is_there(path: Path) -> None:
     wrong = []
     for title, target in lint.targets(read(path)):
         for node, _ in lint.nodes(target["expr"]):
-            if isinstance(node, lint.promql.VectorSelector):
+            if isinstance(node, promql.VectorSelector):
                 name = node.name or ""
                 labels = {m.name for m in node.matchers.matchers} - lint.MATCHERS - {"le"}
                 if name not in PROCESS and not labels <= known.get(name, {"?"}):

@@ -95,7 +95,7 @@ class Receiver:
             verified=self._verify(path, headers, body),
             arrived_s=arrived_s,
         )
-        status = self.answers.get(path, lambda _: 204)(delivery)
+        status = self.answers[path](delivery) if path in self.answers else 204
         delivery = Delivery(**{**delivery.__dict__, "status": status})
         async with self._changed:
             self.received.append(delivery)

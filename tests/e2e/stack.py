@@ -9,6 +9,7 @@ import sys
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -188,7 +189,7 @@ class Stack:
         """Wait until each service says it is ready."""
         for service in services:
             await eventually(
-                lambda service=service: service.is_ready(self.session),
+                partial(service.is_ready, self.session),
                 within_s=60,
                 what=f"{service.name} ready; log: {service.log.read_text()[-2000:]}",
             )
@@ -216,14 +217,14 @@ class Stack:
             "POST", f"/v1/subscribers/{subscriber}/subscriptions", json={"url": url, **fields}
         )
         assert status == 201, body
-        return body
+        return dict(body)
 
     async def publish(self, subscriber: str, data: Any, **fields: Any) -> dict[str, Any]:
         """Publish one event and give the 202's body."""
         event = {"subscriber": subscriber, "type": "order.paid", "data": data, **fields}
         status, body = await self.api("POST", "/v1/events", json=event)
         assert status == 202, body
-        return body
+        return dict(body)
 
     async def stop(self) -> None:
         """End every process that is still there, the kind way first."""

@@ -50,6 +50,6 @@ async def _is_fanned_out(stack: Stack) -> bool:
     await consumer.start()
     try:
         places = [TopicPartition(f"{stack.prefix}.deliveries", n) for n in range(stack.partitions)]
-        return sum((await consumer.end_offsets(places)).values()) >= CROWD
+        return bool(sum((await consumer.end_offsets(places)).values()) >= CROWD)
     finally:
         await consumer.stop()

@@ -91,7 +91,7 @@ async def test_a_killed_gateway_kept_its_word(stack: Stack) -> None:
     records = await read_topic(stack.bootstrap_servers, f"{stack.prefix}.events")
     stored = {(r.partition, r.offset): dict(r.headers)["ce_id"].decode() for r in records}
     assert len(accepted) >= 200
-    assert all(stored[a["partition"], a["offset"]] == a["id"] for a in accepted)  # type: ignore[index]
+    assert all(stored[a["partition"], a["offset"]] == a["id"] for a in accepted)
 
 
 async def test_sigterm_drains(stack: Stack, receiver: Receiver) -> None:

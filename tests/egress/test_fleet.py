@@ -37,7 +37,7 @@ def speaking(attack: Attack) -> Handler:
 
 
 def _descriptors() -> int:
-    return psutil.Process().num_fds()
+    return int(psutil.Process().num_fds())
 
 
 def _memory_bytes() -> int:

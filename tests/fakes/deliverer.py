@@ -117,7 +117,7 @@ def silent_log() -> tuple[FilteringBoundLogger, LogCapture]:
         processors=[capture],
         wrapper_class=structlog.make_filtering_bound_logger(0),
     )
-    return log, capture  # type: ignore[return-value]  # structlog types it as its own proxy
+    return log, capture
 
 
 class FakeLog:

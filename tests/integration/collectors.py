@@ -48,7 +48,8 @@ class Received:
         for one in self.span.attributes:
             if one.key == name:
                 is_text = one.value.HasField("string_value")
-                return one.value.string_value if is_text else one.value.int_value
+                found: str | int = one.value.string_value if is_text else one.value.int_value
+                return found
         return None
 
 

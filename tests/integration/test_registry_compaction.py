@@ -9,8 +9,8 @@ import pytest
 from hooklane.embedded_kafka import EmbeddedKafka
 from schemas.topics import plan, topic_name
 from tests.e2e.stack import eventually
-from tests.integration.gateway_world import PARTITIONS, World
-from tests.integration.test_registry_processes import SUBSCRIPTIONS, URL, asked
+from tests.integration.gateway_world import PARTITIONS, World, asked
+from tests.integration.test_registry_processes import SUBSCRIPTIONS, URL
 from tests.integration.topics import create_topics
 
 pytestmark = pytest.mark.kafka

@@ -33,7 +33,7 @@ SCHEMAS = st.recursive(
     ),
     max_leaves=8,
 )
-STRICT = {
+STRICT: dict[str, object] = {
     "type": "object",
     "properties": {"a": {"type": "integer", "minimum": 1}, "b": {"items": {"type": "null"}}},
     "additionalProperties": {"maxLength": 2, "not": {"type": "boolean"}},

@@ -2,7 +2,7 @@
 
 import asyncio
 import string
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import jsonschema_rs
@@ -51,7 +51,7 @@ def fitting(schema: Mapping[str, Any]) -> st.SearchStrategy[Any]:
         return st.sampled_from(schema["enum"])
     if "const" in schema:
         return st.just(schema["const"])
-    return OF_TYPE.get(schema.get("type", ""), lambda _: ANY)(schema)
+    return make(schema) if (make := OF_TYPE.get(schema.get("type", ""))) else ANY
 
 
 def _objects(schema: Mapping[str, Any]) -> st.SearchStrategy[Any]:
@@ -65,7 +65,7 @@ def _objects(schema: Mapping[str, Any]) -> st.SearchStrategy[Any]:
     )
 
 
-OF_TYPE: Any = {
+OF_TYPE: dict[str, Callable[[Mapping[str, Any]], st.SearchStrategy[Any]]] = {
     "object": _objects,
     "array": lambda schema: st.lists(like(schema.get("items", {})), max_size=3),
     "string": lambda _: TEXTS,

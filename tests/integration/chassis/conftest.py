@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from typing import cast
 
 import pytest
 import structlog
@@ -29,7 +30,7 @@ def settings(kafka: Broker) -> KafkaSettings:
 @pytest.fixture
 def log() -> FilteringBoundLogger:
     """Give a logger."""
-    return structlog.get_logger()
+    return cast(FilteringBoundLogger, structlog.get_logger())
 
 
 @pytest.fixture
@@ -58,7 +59,7 @@ async def commit(settings: KafkaSettings, prefix: str) -> AsyncIterator[Commit]:
 
 def settings_for(bootstrap_servers: str) -> KafkaSettings:
     """Return the settings of a plain broker."""
-    return KafkaSettings(bootstrap_servers=bootstrap_servers)
+    return KafkaSettings(bootstrap_servers=tuple(bootstrap_servers.split(",")))
 
 
 def tick_producer(settings: KafkaSettings, name: str, **bounds: float) -> TickProducer:
@@ -110,7 +111,7 @@ async def _settled_end(
     async with asyncio.timeout(30):
         while (end := (await reader.end_offsets([place]))[place]) < written:  # noqa: ASYNC110
             await asyncio.sleep(0.02)  # the broker tells no event
-    return end
+    return int(end)
 
 
 async def until(is_true: Callable[[], bool], *, timeout_s: float = 30) -> None:

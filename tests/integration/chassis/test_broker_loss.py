@@ -49,7 +49,7 @@ def test_a_write_to_a_closed_transport_is_a_connection_error(
         connection._writer.transport.abort()
         await asyncio.sleep(0)
         with pytest.raises(KafkaConnectionError):
-            await connection.send(MetadataRequest([]))
+            await connection.send(MetadataRequest([]))  # type: ignore[misc]  # aiokafka's future
         await kafka.retire(client)
 
     run(scenario())

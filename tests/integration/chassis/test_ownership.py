@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Callable
+from typing import Any
 
 import pytest
 from aiokafka.protocol.group import LeaveGroupRequest
@@ -97,7 +98,7 @@ async def test_nothing_is_fed_before_its_takeover_ended(
     async def hang() -> None:
         await release.wait()
 
-    def make(partition: int, **options: list[tuple[str, int]]) -> RecordingActor:
+    def make(partition: int, **options: Any) -> RecordingActor:
         return RecordingActor(partition, on_take_over=hang if partition == 0 else None, **options)
 
     member = join(topic, make=make)
@@ -118,7 +119,7 @@ async def test_lag_is_what_the_actors_have_not_read(
     """
     topic = await make_topic(partitions=2)
 
-    def make(partition: int, **options: list[tuple[str, int]]) -> RecordingActor:
+    def make(partition: int, **options: Any) -> RecordingActor:
         return RecordingActor(partition, is_full=partition == 0, **options)
 
     member = join(topic, make=make)
@@ -186,7 +187,8 @@ async def test_a_kicked_member_is_refused_and_starts_afresh(
     assert await member.ownership.ask_group(0, 1) is True
     assert await member.ownership.ask_group(3, 1) is False
 
-    coordinator = member.ownership._consumer._coordinator
+    consumer: Any = member.ownership._consumer
+    coordinator = consumer._coordinator
     await coordinator._send_req(LeaveGroupRequest(coordinator.group_id, coordinator.member_id))
     answer = await member.ownership.ask_group(0, 1)
 

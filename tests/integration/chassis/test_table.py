@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 import structlog
@@ -67,9 +68,10 @@ async def test_it_reaches_the_end_over_markers_tombstones_and_aborted_records(
     await commit([Record(topic, 0, b"b", None)])
     aborted = tick_producer(settings, f"{prefix}-aborted")
     await aborted.claim()
-    await aborted._producer.begin_transaction()
-    await kafka.produce(aborted._producer, [Record(topic, 0, b"a", b"99")])
-    await aborted._producer.abort_transaction()
+    inner: Any = aborted._producer
+    await inner.begin_transaction()
+    await kafka.produce(inner, [Record(topic, 0, b"a", b"99")])
+    await inner.abort_transaction()
     await aborted.retire()
     changes: list[tuple[int, bytes, int | None]] = []
     table = make_table(topic, on_change=lambda *change: changes.append(change))

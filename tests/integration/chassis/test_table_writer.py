@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
+from typing import Any
 
 import pytest
 from structlog.typing import FilteringBoundLogger
@@ -23,7 +24,7 @@ class Counter:
     """A table of numbers and a writer that counts in it."""
 
     def __init__(
-        self, settings: KafkaSettings, topic: str, log: FilteringBoundLogger, **bounds: float
+        self, settings: KafkaSettings, topic: str, log: FilteringBoundLogger, **bounds: Any
     ) -> None:
         self.table = Table(
             settings, topic=topic, decode=lambda _, value: int(value), client_id="test", log=log

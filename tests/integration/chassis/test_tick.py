@@ -3,6 +3,7 @@
 import asyncio
 import secrets
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 from aiokafka import TopicPartition
@@ -110,7 +111,7 @@ async def test_a_claim_ends_the_open_transaction_of_its_predecessor(
     topic = await make_topic()
     dead = tick_producer(settings, f"{prefix}-p")
     await dead.claim()
-    inner = dead._producer
+    inner: Any = dead._producer
     await inner.begin_transaction()
     await kafka.produce(inner, [Record(topic, 0, None, b"lost")])
     successor = tick_producer(settings, f"{prefix}-p")

@@ -22,7 +22,7 @@ KEY = next(
     if zlib.crc32(f"shop-{n}".encode()) % PARTITIONS
     != partition_of(f"shop-{n}".encode(), PARTITIONS)
 )
-GOOD = [
+GOOD: list[tuple[str, str | bytes | None]] = [
     ("ce_specversion", b"1.0"), ("ce_id", b"1"), ("ce_source", b"/shop"), ("ce_type", b"a.b"),
 ]  # fmt: skip
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from typing import Any
 
 import msgspec
 import pytest
@@ -118,7 +119,7 @@ def test_what_nobody_would_get_is_left_out_and_named(
 
     A tombstone ends a subscription; a record that cannot be read leaves the one before.
     """
-    states: dict[str, dict[str, object]] = {
+    states: dict[str, dict[str, Any]] = {
         "sub_deleted": {"deleted": True},
         "sub_disabled": {"status": "disabled"},
         "sub_paused": {"status": "paused"},
@@ -162,9 +163,7 @@ def test_what_nobody_would_get_is_left_out_and_named(
 @pytest.mark.parametrize(
     ("state", "code"), [({"status": "disabled"}, INVALID), ({"deleted": True}, NOT_FOUND)]
 )
-def test_a_replay_to_nobody_sends_nothing(
-    world: World, state: dict[str, object], code: int
-) -> None:
+def test_a_replay_to_nobody_sends_nothing(world: World, state: dict[str, Any], code: int) -> None:
     """What the registry said last counts."""
     asyncio.run(world.subscribe("acme", "sub_1", URL))
     asyncio.run(world.subscribe("acme", "sub_1", URL, **state))

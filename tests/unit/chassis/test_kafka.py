@@ -12,7 +12,7 @@ from chassis import kafka
 from chassis.kafka import BATCH_BYTES, KafkaUnavailable, Record, build_batches, record_bytes
 from chassis.settings import KafkaSettings
 
-NOBODY = KafkaSettings(bootstrap_servers="127.0.0.1:1")
+NOBODY = KafkaSettings(bootstrap_servers=("127.0.0.1:1",))
 
 
 async def test_batches_come_closed_bounded_and_when_full() -> None:
@@ -115,7 +115,7 @@ async def test_the_consumer_has_the_guards_of_the_design() -> None:
 async def test_security_settings_reach_the_client() -> None:
     """SASL over TLS has a context that verifies, and the password in clear for aiokafka only."""
     settings = KafkaSettings(
-        bootstrap_servers="127.0.0.1:1",
+        bootstrap_servers=("127.0.0.1:1",),
         security_protocol="SASL_SSL",
         sasl_mechanism="SCRAM-SHA-512",
         sasl_username="hooklane",

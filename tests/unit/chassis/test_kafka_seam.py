@@ -25,7 +25,7 @@ from chassis import kafka, kafka_seam
 from chassis.kafka_seam import Fetched, FreedRecords, GuardedClient, GuardedConnection
 from chassis.settings import KafkaSettings
 
-NOBODY = KafkaSettings(bootstrap_servers="127.0.0.1:1")
+NOBODY = KafkaSettings(bootstrap_servers=("127.0.0.1:1",))
 
 
 class DeadWriter:
@@ -237,7 +237,9 @@ async def test_a_start_that_is_given_up_closes_the_connection_it_made(heard: lis
     server = await asyncio.start_server(freeze, "127.0.0.1", 0)
     port = server.sockets[0].getsockname()[1]
     producer = kafka.producer(
-        KafkaSettings(bootstrap_servers=f"127.0.0.1:{port}"), client_id="test", transactional_id="x"
+        KafkaSettings(bootstrap_servers=(f"127.0.0.1:{port}",)),
+        client_id="test",
+        transactional_id="x",
     )
     starting = asyncio.create_task(kafka.start(producer))
     await asked.wait()

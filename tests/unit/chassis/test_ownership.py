@@ -31,7 +31,7 @@ def ownership(
 ) -> Ownership:
     """Return one whose broker is nowhere."""
     return Ownership(
-        KafkaSettings(bootstrap_servers="127.0.0.1:1"),
+        KafkaSettings(bootstrap_servers=("127.0.0.1:1",)),
         topic="t",
         group="g",
         client_id="test",
@@ -90,6 +90,7 @@ async def test_a_failed_poll_goes_back_to_where_the_actors_are() -> None:
     while not list(owner._seats.running()):  # noqa: ASYNC110  # state has no event
         await asyncio.sleep(0)
     _, actor = next(owner._seats.running())
+    assert isinstance(actor, RecordingActor)
     actor.position = 42
     consumer.sought.clear()
 

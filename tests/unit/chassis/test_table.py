@@ -32,7 +32,7 @@ def record(
 async def table(hooks: TableHooks | None = None, **options: object) -> Table[int]:
     """Return a table that owns partition 0 of a broker that is nowhere."""
     made: Table[int] = Table(
-        KafkaSettings(bootstrap_servers="127.0.0.1:1"),
+        KafkaSettings(bootstrap_servers=("127.0.0.1:1",)),
         topic="t",
         decode=lambda key, value: int(value),
         client_id="test",
@@ -149,7 +149,7 @@ async def heard() -> tuple[Table[int], Reader, ManualClock]:
     """Return a table whose reader was answered twice, the last time just now."""
     clock, reader = ManualClock(), Reader()
     made = await table(clock=clock)
-    made._reader = reader  # type: ignore[assignment]
+    made._reader = reader
     for _ in range(2):
         clock.advance(1)
         reader.answer(clock.now_ms())

@@ -8,9 +8,9 @@ import structlog
 from chassis.clock import SystemClock
 from chassis.settings import KafkaSettings
 from chassis.table import Table, WriteUnavailable
-from chassis.table_writer import TableWriter, system_jitter
+from chassis.table_writer import TableWriter, Writes, system_jitter
 
-NOBODY = KafkaSettings(bootstrap_servers="127.0.0.1:1")
+NOBODY = KafkaSettings(bootstrap_servers=("127.0.0.1:1",))
 
 
 def writer(deadline_s: float) -> TableWriter[int]:
@@ -38,8 +38,12 @@ async def test_without_a_broker_it_is_unavailable_at_the_deadline() -> None:
     made = writer(deadline_s=0.1)
     decided: list[int] = []
 
+    def decide() -> Writes:
+        decided.append(1)
+        return []
+
     with pytest.raises(WriteUnavailable):
-        await made.update(0, lambda: decided.append(1) or [])
+        await made.update(0, decide)
 
     assert decided == []
     await made.stop()

@@ -19,7 +19,7 @@ from chassis.tick import (
 def producer() -> TickProducer:
     """Return one whose broker is nowhere."""
     return TickProducer(
-        KafkaSettings(bootstrap_servers="127.0.0.1:1"),
+        KafkaSettings(bootstrap_servers=("127.0.0.1:1",)),
         transactional_id="x",
         client_id="test",
         clock=SystemClock(),

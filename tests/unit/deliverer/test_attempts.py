@@ -2,6 +2,7 @@
 
 import asyncio
 
+import msgspec
 import pytest
 from prometheus_client import CollectorRegistry
 from standardwebhooks import Webhook
@@ -116,7 +117,7 @@ async def test_a_stored_url_that_breaks_todays_rules_is_blocked() -> None:
     rig = Rig()
     delivery = read_delivery(delivery_record(5))
     assert isinstance(delivery, Delivery)
-    bad = Attempt(Delivery(**{**_fields(delivery), "webhook_id": "no such id"}), 1)
+    bad = Attempt(msgspec.structs.replace(delivery, webhook_id="no such id"), 1)
 
     report = await made(rig.attempter, bad, rig.registry.view)
 
@@ -247,10 +248,6 @@ async def test_a_defect_in_a_report_is_the_end_of_its_attempt() -> None:
 
     (fault,) = ends
     assert isinstance(fault, TypeError)
-
-
-def _fields(delivery: Delivery) -> dict[str, object]:
-    return {name: getattr(delivery, name) for name in delivery.__struct_fields__}
 
 
 def _moment(seconds: int):  # type: ignore[no-untyped-def]  # datetime, only for the library

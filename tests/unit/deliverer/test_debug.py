@@ -1,5 +1,7 @@
 """What `/debug` shows of a deliverer."""
 
+from typing import Any
+
 import orjson
 
 from chassis.debug import Question
@@ -22,7 +24,7 @@ class Idle:
     records = 7
 
 
-def _shown(*benches: Bench, asked: Question = ALL) -> dict[str, object]:
+def _shown(*benches: Bench, asked: Question = ALL) -> dict[str, Any]:
     idle = Idle()
     workers: list[PartitionWorker] = [bench.worker for bench in benches]
     table: Table[RegistryEntry] = idle  # type: ignore[assignment]  # two of its properties
@@ -44,7 +46,7 @@ async def test_a_partition_shows_its_window_ticks_and_lease() -> None:
     shown = _shown(bench)
 
     assert orjson.loads(orjson.dumps(shown)) == shown
-    (row,) = shown["partitions"]  # type: ignore[misc]  # a list
+    (row,) = shown["partitions"]
     assert (row["partition"], row["is_running"], row["is_lease_fresh"]) == (0, True, True)
     assert (row["low"], row["position"], row["in_flight"]) == (0, 1, 1)
     assert set(row["tick_state"]) == {"is_open", "is_in_doubt", "last_began_s_ago"}
@@ -62,8 +64,8 @@ async def test_lists_are_bounded_over_all_partitions() -> None:
 
     one, none = _shown(bench), _shown(bench, asked=Question("sub_x", 1))
 
-    assert [row["subscription"] for row in one["subscriptions"]] == ["sub_a"]  # type: ignore[attr-defined]
-    assert len(_shown(bench, bench, asked=Question(None, 1))["lanes"]) == 1  # type: ignore[arg-type]
+    assert [row["subscription"] for row in one["subscriptions"]] == ["sub_a"]
+    assert len(_shown(bench, bench, asked=Question(None, 1))["lanes"]) == 1
     assert (none["lanes"], none["subscriptions"]) == ([], [])
     await bench.close()
 

@@ -16,12 +16,14 @@ from schemas.topics import TIERS
 from tests.fakes.deliverer import Bench
 
 
-def committed(w: int, *, begin: int = 0, **lanes: LaneRecord) -> CommittedState:
+def committed(
+    w: int, lanes: dict[str, LaneRecord] | None = None, *, begin: int = 0
+) -> CommittedState:
     """Return what a former owner left, with the log beginning somewhere."""
     window = WindowRecord(term=4, tick=9, w=w, done=[], tiers=[TierState(2, []) for _ in TIERS])
     return CommittedState(
         window=window,
-        lanes=lanes,
+        lanes=lanes or {},
         deliveries=Extent(begin, 20),
         tiers=tuple(Extent(0, 10) for _ in TIERS),
         has_group_offset=True,
@@ -39,7 +41,7 @@ async def test_the_new_term_follows_the_last_one() -> None:
     """What it parks is known as its own, and nothing starts behind a held head."""
     held = LaneRecord(low=7, done=[], held=Held(6, 2), since=1)
 
-    life = await life_of(Bench(state=committed(7, **{"sub_a/0": held})))
+    life = await life_of(Bench(state=committed(7, {"sub_a/0": held})))
 
     assert life.machine.term == 5
     assert life.machine.head_position == 7

@@ -539,7 +539,7 @@ async def test_a_defect_while_attempts_are_chosen_holds_no_slot(started: Started
     bench = await started()
     bench.registry.put(ordering="none")
 
-    def recall(_: int, attempt: Attempt) -> None:
+    def recall(partition: int, attempt: Attempt) -> None:
         if attempt.delivery.sequence == 1:
             raise RuntimeError("a defect")
 

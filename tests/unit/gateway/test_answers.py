@@ -45,9 +45,8 @@ def test_each_item_of_a_batch_says_what_became_of_it() -> None:
     """202 when one was accepted."""
     refused = Problem(Code.VALIDATION_FAILED, "no")
     lost = Problem(Code.UNAVAILABLE, "away")
-    outcomes = [(WARNED, Published(1, 2)), (None, refused), (Accepted(EVENT), lost)]
 
-    answer = batch_answer(outcomes, {})
+    answer = batch_answer([(WARNED, Published(1, 2)), (None, refused), (Accepted(EVENT), lost)], {})
 
     assert answer.status == 202
     place = {"partition": 1, "offset": 2}

@@ -12,7 +12,7 @@ from gateway.problems import Code, Problem
 from schemas.api_keys import ApiKeyRecord
 
 NOW_MS = 1_767_225_600_000
-GOOD = {"name": "orders", "scopes": ["events:write"]}
+GOOD: dict[str, object] = {"name": "orders", "scopes": ["events:write"]}
 BOUND = Principal(key_id="key_0", scopes=frozenset({"admin"}), subscriber="acme")
 
 

@@ -5,6 +5,7 @@ import asyncio
 import pytest
 
 from gateway.connections import HEAD_BYTES_MAX
+from gateway.express_protocol import ExpressProtocol
 from gateway.server import ARRIVAL_TURNS
 from tests.fakes.gateway_api import GatewayApi
 from tests.fakes.raw_http import EVENT, Client, event_request
@@ -86,14 +87,15 @@ async def test_what_waits_behind_an_event_is_bounded() -> None:
         client.send(numbered(1))
         await client.until(lambda: api.publisher.submitted == 1)
         (connection,) = api.server._doorway.inside
+        transport = connection.transport
+        assert transport is not None
         for number in (2, 3):
-            assert connection.transport is not None
-            assert connection.transport.is_reading()
+            assert transport.is_reading()
             client.send(numbered(number))
             for _ in range(20):
                 await asyncio.sleep(0)
 
-        assert not connection.transport.is_reading()
+        assert not transport.is_reading()
         api.publisher.release()
         assert [(await client.answer())[0] for _ in range(3)] == [202] * 3
         assert (await client.ask(numbered(4)))[0] == 202
@@ -126,6 +128,7 @@ async def test_a_connection_that_is_to_close_closes_behind_the_answer() -> None:
         await client.until(lambda: api.publisher.submitted == 1)
         client.send(numbered(2))
         (connection,) = api.server._doorway.inside
+        assert isinstance(connection, ExpressProtocol)
         await client.until(lambda: bool(connection._behind))
         connection.close()
         api.publisher.release()

@@ -1,5 +1,7 @@
 """Tenancy, schemas and quotas of events."""
 
+from typing import Any
+
 import msgspec
 import pytest
 
@@ -14,7 +16,8 @@ from schemas.event_types import EventTypeRecord, Validation
 from schemas.subscribers import SubscriberQuota, SubscriberRecord, subscriber_key
 from tests.registry_keys import event_type_key
 
-TIMES = {"created_at": "2026-01-01T00:00:00.000Z", "updated_at": "2026-01-01T00:00:00.000Z"}
+NOW = "2026-01-01T00:00:00.000Z"
+TIMES: dict[str, Any] = {"created_at": NOW, "updated_at": NOW}
 EVENT = Event(
     subscriber="acme",
     id="1",
@@ -23,7 +26,7 @@ EVENT = Event(
     datacontenttype="application/json",
     data=b'{"secret-name":{"n":1}}',
 )
-SCHEMA = {"type": "object", "required": ["amount"]}
+SCHEMA: dict[str, object] = {"type": "object", "required": ["amount"]}
 
 
 class World:

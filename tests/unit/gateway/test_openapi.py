@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import get_args
+from typing import Any, get_args
 
 import jsonschema_rs
 import orjson
@@ -91,8 +91,8 @@ def test_every_shape_is_a_json_schema(name: str) -> None:
 
 def test_a_patch_may_leave_out_and_restore_everything() -> None:
     """Also inside of what is merged by name, and in nested objects."""
-    inner = {"type": "object", "required": ["a"], "properties": {"a": {"type": "integer"}}}
-    shape = {
+    inner: Any = {"type": "object", "required": ["a"], "properties": {"a": {"type": "integer"}}}
+    shape: Any = {
         "type": "object",
         "required": ["name"],
         "properties": {
@@ -104,7 +104,8 @@ def test_a_patch_may_leave_out_and_restore_everything() -> None:
 
     validator = jsonschema_rs.validator_for(patch_of(shape, {"Inner": inner}))
 
-    for good in ({}, {"name": None}, {"inner": {}}, {"inner": {"a": None}}, {"named": {"x": None}}):
+    goods: Any = [{}, {"name": None}, {"inner": {}}, {"inner": {"a": None}}, {"named": {"x": None}}]
+    for good in goods:
         assert validator.is_valid(good), good
     for bad in ({"other": 1}, {"name": 5}, {"inner": {"a": "x"}}, {"named": {"x": 5}}):
         assert not validator.is_valid(bad), bad
@@ -113,7 +114,7 @@ def test_a_patch_may_leave_out_and_restore_everything() -> None:
 
 def test_a_member_named_title_is_not_taken_for_a_title() -> None:
     """Only what pydantic made of names goes."""
-    shape = {"title": "X", "properties": {"title": {"title": "Title", "type": "string"}}}
+    shape: Any = {"title": "X", "properties": {"title": {"title": "Title", "type": "string"}}}
 
     assert without_titles(shape) == {"properties": {"title": {"type": "string"}}}
     assert without_default({"default": 1, "type": "x"}) == {"type": "x"}

@@ -7,8 +7,8 @@ from chassis.clock import SystemClock
 from chassis.settings import KafkaSettings
 from chassis.table import Table
 from chassis.table_writer import TableWriter
-from gateway.kafka_registry import Row, decode_row
 from gateway.registry_reader import RegistryReader
+from gateway.registry_rows import Row, decode_row
 
 NOBODY = KafkaSettings(bootstrap_servers=("127.0.0.1:1",))
 

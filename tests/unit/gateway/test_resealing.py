@@ -1,5 +1,7 @@
 """What a new vault key makes of a record that an older one sealed."""
 
+from typing import Any
+
 import orjson
 import pytest
 
@@ -16,7 +18,7 @@ BOTH = Vault([NEW, OLD])
 
 
 def stored(
-    keys: tuple[str, bytes] = OLD, *, appended_at: int | None = 77, **fields: object
+    keys: tuple[str, bytes] = OLD, *, appended_at: int | None = 77, **fields: Any
 ) -> tuple[bytes, Stored[SubscriptionRecord]]:
     """Make the record of `sub_1` as an older gateway wrote it."""
     change = Change(raw_record("sub_1", **fields), SEALED)
@@ -71,7 +73,7 @@ def test_what_a_deleted_one_sealed_is_erased() -> None:
         (OLD, {"deleted": True}, Seal(SealState.DELETED)),
     ],
 )
-def test_a_seal_is_judged(keys: tuple[str, bytes], fields: dict[str, object], seal: Seal) -> None:
+def test_a_seal_is_judged(keys: tuple[str, bytes], fields: dict[str, Any], seal: Seal) -> None:
     """What no key opens is left alone and told, never overwritten."""
     key, before = stored(keys, **fields)
 

@@ -1,7 +1,7 @@
 """Rotation of signing secrets."""
 
 import base64
-from typing import cast
+from typing import Any, cast
 
 import msgspec
 import pytest
@@ -21,7 +21,7 @@ MINE = "whsec_" + base64.b64encode(b"m" * 24).decode()
 RULES = Rules(EgressPolicy(), lambda count: b"\x07" * count)
 
 
-def current_of(*previous: PreviousSecret, secret: str = OLD, **fields: object) -> Current:
+def current_of(*previous: PreviousSecret, secret: str = OLD, **fields: Any) -> Current:
     """Give a subscription that signs with OLD."""
     raw = raw_record("sub_1", sealed="", **fields)
     sealed = SealedFields(
@@ -118,7 +118,7 @@ def test_the_new_one_is_of_the_same_kind() -> None:
         ({"graces": 1}, "/graces"),
     ],
 )
-def test_a_wrong_field_names_itself(members: dict[str, object], pointer: str) -> None:
+def test_a_wrong_field_names_itself(members: dict[str, Any], pointer: str) -> None:
     """And the problem never repeats a secret."""
     problem = rotated(current_of(), **members)
 

@@ -1,5 +1,7 @@
 """Which subscriptions no vault key opens."""
 
+from typing import Any
+
 import orjson
 
 from gateway.kafka_registry import encode_change
@@ -13,7 +15,7 @@ from tests.fakes.deliverer import silent_log
 from tests.fakes.gateway import VAULT
 
 
-def row_of(name: str, **fields: object) -> tuple[bytes, Row]:
+def row_of(name: str, **fields: Any) -> tuple[bytes, Row]:
     """Make a subscription that is sealed with the key `k1`."""
     key, value, _ = encode_change(Change(raw_record(name, **fields), SEALED), VAULT)
     return key, decode_row(key, value)

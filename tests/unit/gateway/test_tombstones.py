@@ -26,7 +26,7 @@ class Log:
         self.rows: dict[bytes, tuple[Row, int]] = {}
         self.writes: list[list[bytes]] = []
         self.is_down = False
-        self.before_decide: Callable[[], None] = lambda: None
+        self.before_decide: Callable[[], object] = lambda: None
 
     def put(self, name: str, *, deleted: bool) -> bytes:
         """Append the record of a subscriber now."""
@@ -109,7 +109,7 @@ async def test_what_was_made_again_meanwhile_stays(world: World) -> None:
     """The decision is made anew when nobody else can write."""
     key = world.log.put("again", deleted=True)
     world.clock.advance(WEEK_S)
-    world.log.before_decide = lambda: world.log.put("again", deleted=False) and None
+    world.log.before_decide = lambda: world.log.put("again", deleted=False)
 
     await world.tombstones().look()
 

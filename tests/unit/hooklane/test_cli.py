@@ -7,6 +7,7 @@ import click
 import pytest
 
 from hooklane import cli
+from hooklane.ending import ends
 from hooklane.exits import NETWORK, CommandFailed
 
 
@@ -56,7 +57,7 @@ def test_a_failure_becomes_code_and_line(capsys: pytest.CaptureFixture[str]) -> 
         raise CommandFailed(NETWORK, "no Kafka at a:1")
 
     with pytest.raises(SystemExit) as caught:
-        cli.ends(fails)()
+        ends(fails)()
 
     assert caught.value.code == NETWORK
     assert capsys.readouterr().err == "hooklane: no Kafka at a:1\n"
@@ -69,7 +70,7 @@ def test_ctrl_c_is_130() -> None:
         raise KeyboardInterrupt
 
     with pytest.raises(SystemExit) as caught:
-        cli.ends(interrupted)()
+        ends(interrupted)()
 
     assert caught.value.code == 130
 

@@ -17,7 +17,7 @@ V1 = "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE="
 V1A = "v1a,hnO3f9T8Ytu9HwrXslvumlUpqtNVqkhqw/enGzPCXe5BdqzCInXqYXFymVJaA7AZdpXwVLPo3mNl8EM+m7TBAg=="
 
 
-def capture(body: bytes = BODY, **changed: str) -> Capture:
+def capture(body: bytes = BODY, /, **changed: str) -> Capture:
     """Make the vector's request; keyword arguments replace a header's value."""
     values = {"id": "msg_p5jXN8AQM9LWM0D4loKWxJek", "timestamp": str(STAMP), "signature": V1}
     headers = [(f"Webhook-{name.title()}", value) for name, value in (values | changed).items()]
@@ -59,7 +59,7 @@ def test_the_official_library_agrees() -> None:
 
 def test_one_flipped_bit_fails_with_a_hint() -> None:
     """Nothing explains it, so both explanations are offered."""
-    found = steps(capture(body=BODY.replace(b"1", b"3")))
+    found = steps(capture(BODY.replace(b"1", b"3")))
 
     assert found["signature"].result == "failed"
     assert "another secret" in found["body"].detail
@@ -67,7 +67,7 @@ def test_one_flipped_bit_fails_with_a_hint() -> None:
 
 def test_a_changed_body_is_recognised() -> None:
     """The most common mistake of receivers has its own answer."""
-    found = steps(capture(body=b'{"test":2432232314}'))
+    found = steps(capture(b'{"test":2432232314}'))
 
     assert found["body"].result == "failed"
     assert "serialised again" in found["body"].detail

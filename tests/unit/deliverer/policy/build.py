@@ -1,6 +1,7 @@
 """Build machines, deliveries and reports with short names for the tests of the policy."""
 
 from collections.abc import Sequence
+from typing import TypeVar
 
 from deliverer.policy.items import (
     Attempt,
@@ -20,6 +21,7 @@ from deliverer.policy.items import (
 from deliverer.policy.machine import Machine
 from schemas.outcome import Outcome
 
+T = TypeVar("T")
 TIERS = (5_000, 30_000, 300_000)
 NOW = 1_000_000
 DAY = 86_400_000
@@ -148,7 +150,7 @@ def read_back(made: Machine, park: Park, offset: int = 0, *, now: int = NOW) -> 
     assert made.read_tier(park.tier, [parked(park, offset)], end=offset + 1, now=now)
 
 
-def outputs(snapshot: TickSnapshot, kind: type) -> list[object]:
+def outputs(snapshot: TickSnapshot, kind: type[T]) -> list[T]:
     """Return the outputs of one kind."""
     return [output for output in snapshot.outputs if isinstance(output, kind)]
 

@@ -199,7 +199,7 @@ def test_a_strict_lane_is_remembered_across_its_retries() -> None:
             attempt = start(made, now)
         made.finish(attempt, report(Outcome.TIMEOUT), now)
         snapshot = tick(made, now)
-        (park,) = [one for one in outputs(snapshot, Park) if isinstance(one, Park)]
+        (park,) = outputs(snapshot, Park)
         written |= dict(snapshot.failing)
         made = _handed_over(made, registry, park, written)
 

@@ -98,8 +98,8 @@ def test_who_recovered_does_not_wait_among_suspects() -> None:
     names = ["dead", "fine"]
     made = machine(Registry(dict.fromkeys(names, LOOSE)))
     feed(made, *(delivery(i, f"{name}/0") for i, name in enumerate(names)))
-    for attempt in [start(made) for _ in names]:
-        end(made, attempt, Outcome.TIMEOUT)
+    for one in [start(made) for _ in names]:
+        end(made, one, Outcome.TIMEOUT)
     feed(made, delivery(2, "fine/0"), delivery(3, "dead/0"))
     probe = start(made)
     feed(made, delivery(4, "fine/0"))
@@ -222,8 +222,8 @@ def test_refused_suspects_are_not_walked_over_for_ever() -> None:
     feed(made, *(delivery(i, f"{name}/0") for i, name in enumerate(names)))
     running = [start(made) for _ in names]
     feed(made, *(delivery(100 + i, f"{name}/0") for i, name in enumerate([*names, "fine"])))
-    for attempt in running:
-        end(made, attempt, Outcome.TIMEOUT)
+    for one in running:
+        end(made, one, Outcome.TIMEOUT)
     asked = []
 
     def admits(is_suspect: bool) -> bool:

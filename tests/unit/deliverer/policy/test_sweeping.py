@@ -11,6 +11,7 @@ from deliverer.policy.items import (
     WindowState,
 )
 from deliverer.policy.machine import Machine
+from deliverer.policy.window import Run
 from tests.unit.deliverer.policy.build import (
     LOOSE,
     NOW,
@@ -29,7 +30,7 @@ from tests.unit.deliverer.policy.build import (
 
 PAUSED = msgspec.structs.replace(STRICT, status="paused")
 SWEEP = Limits(lane_queue=2, lane_queue_max=2)
-NO_TIERS = [(0, [])] * 3
+NO_TIERS: list[tuple[int, list[Run]]] = [(0, [])] * 3
 
 
 def _sweep(made: Machine, log: list[Delivery], *, count: int = 100) -> int | None:
@@ -244,7 +245,7 @@ def test_a_dropped_lane_is_not_read() -> None:
 def _gathering(**changes: int) -> Limits:
     """Return limits under which a record read in vain costs 10 ms of rest."""
     fields = {"sweep_near": 0, "sweep_vain_per_s": 100, "sweep_rest_ms": 1_000} | changes
-    return msgspec.structs.replace(SWEEP, **fields)  # type: ignore[arg-type]
+    return msgspec.structs.replace(SWEEP, **fields)
 
 
 def _held_apart(limits: Limits) -> tuple[Machine, list[Delivery], Registry]:

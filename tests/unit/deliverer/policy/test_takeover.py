@@ -2,8 +2,9 @@
 
 import pytest
 
-from deliverer.policy.items import Extent, LaneState, WindowState
+from deliverer.policy.items import Extent, LaneState, Park, WindowState
 from deliverer.policy.machine import StateRefused
+from deliverer.policy.window import Run
 from schemas.outcome import Outcome
 from tests.unit.deliverer.policy.build import (
     NOW,
@@ -15,6 +16,7 @@ from tests.unit.deliverer.policy.build import (
     failing,
     feed,
     machine,
+    outputs,
     read_back,
     report,
     start,
@@ -22,7 +24,7 @@ from tests.unit.deliverer.policy.build import (
     tick,
 )
 
-NO_TIERS = [(0, [])] * len(TIERS)
+NO_TIERS: list[tuple[int, list[Run]]] = [(0, [])] * len(TIERS)
 
 
 def test_a_new_partition_begins_at_the_beginning() -> None:
@@ -77,7 +79,7 @@ def test_a_mark_below_the_beginning_is_raised_and_counted() -> None:
 
     assert (made.head_position, made.tier_position(0)) == (5, 4)
     assert (made.counts.lost_offsets, made.counts.lost_tier_offsets) == (3, 3)
-    assert made.begin_tick(NOW).window == WindowState(5, [(5, 6)], [(4, [])] + [(0, [])] * 2)
+    assert made.begin_tick(NOW).window == WindowState(5, [(5, 6)], [(4, []), *NO_TIERS[1:]])
 
 
 def test_a_held_lane_stays_held_until_its_head_comes_back() -> None:
@@ -92,7 +94,7 @@ def test_a_held_lane_stays_held_until_its_head_comes_back() -> None:
     made = machine(recovered=state(term=1, tick=2, window=window, lanes=lanes))
     feed(made, delivery(1))
     behind = made.next_start(NOW)
-    read_back(made, snapshot.outputs[0])  # type: ignore[arg-type]
+    read_back(made, outputs(snapshot, Park)[0])
     made.wake(NOW + 5_000)
     head = start(made, NOW + 5_000)
 

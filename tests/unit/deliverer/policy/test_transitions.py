@@ -147,7 +147,6 @@ def test_a_head_that_is_parked_again_is_written_again() -> None:
     bench.wake_paused()
 
     (park,) = outputs(tick(bench.made), Park)
-    assert isinstance(park, Park)
     assert (park.attempt, park.due_at) == (2, DUE + 30_000)
 
 

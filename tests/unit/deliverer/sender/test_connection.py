@@ -2,7 +2,7 @@
 
 import asyncio
 import errno
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -17,11 +17,11 @@ class Wire:
     """A connection with both of its ends in hand."""
 
     def __init__(self) -> None:
-        self.loop: Any = HandLoop()
-        self.transport: Any = FakeTransport()
+        self.loop = HandLoop()
+        self.transport = FakeTransport()
         self.closed: list[Connection] = []
-        self.connection = Connection(self.loop, self.closed.append)
-        self.connection.connection_made(self.transport)
+        self.connection = Connection(cast(Any, self.loop), self.closed.append)
+        self.connection.connection_made(cast(Any, self.transport))
 
     def exchange(self, deadline: float = 10.0) -> Any:
         """Start an exchange; the future is its end."""

@@ -53,7 +53,8 @@ def test_families_take_turns_and_the_number_is_bounded() -> None:
 
 async def test_a_failure_starts_the_next_address_at_once() -> None:
     """Waiting is only for addresses that say nothing."""
-    dial, expected = FakeDial(), FakeSocket()
+    dial = FakeDial()
+    expected: Any = FakeSocket()
     dial.end_of(FOUR[0]).set_exception(ConnectionRefusedError(errno.ECONNREFUSED, "x"))
     dial.end_of(FOUR[1]).set_result(expected)
 
@@ -62,7 +63,8 @@ async def test_a_failure_starts_the_next_address_at_once() -> None:
 
 async def test_a_slow_address_is_overtaken_and_dropped() -> None:
     """The other family starts after the pause; the loser is cancelled."""
-    dial, winner = FakeDial(), FakeSocket()
+    dial = FakeDial()
+    winner: Any = FakeSocket()
     dial.end_of(FOUR[0]).set_result(winner)
 
     assert await dial_first([SIX[0], FOUR[0]], 443, dial=dial, stagger_s=0.0) is winner
@@ -80,7 +82,7 @@ async def test_a_second_winner_is_closed() -> None:
 
     dial.end_of(SIX[0]).set_result(sockets[0])
     dial.end_of(FOUR[0]).set_result(sockets[1])
-    winner = await racing
+    winner: Any = await racing
     for _ in range(3):
         await asyncio.sleep(0)
 

@@ -1,7 +1,7 @@
 """Test what becomes of one request between its begin and its end."""
 
 import asyncio
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -46,14 +46,14 @@ class Rig:
 
     def __init__(self) -> None:
         self.loop = asyncio.get_running_loop()
-        self.connector: Any = FakeConnector()
+        self.connector = FakeConnector()
         self.reused: list[bool] = []
         self.clock = ManualClock()
         self.means = Means(
             loop=self.loop,
             clock=self.clock,
             pool=Pool(self.loop),
-            connector=self.connector,
+            connector=cast(Any, self.connector),
             on_connection=self.reused.append,
             dialling=set(),
         )

@@ -10,6 +10,7 @@ from chassis.egress_proxy import ProxyAddress
 from chassis.settings import ServiceSettings, load
 from deliverer.settings import DelivererSettings
 from hooklane.doctor import place
+from hooklane.doctor.findings import Finding
 
 VARIABLES = {
     "HOOKLANE_KAFKA__BOOTSTRAP_SERVERS": "kafka:9092",
@@ -96,7 +97,7 @@ async def test_the_gateway_is_told_from_other_programs(body: bytes, status: str)
     assert place.judge_gateway("http://127.0.0.1:1").status == "fail"
 
 
-async def _asked(status: int, body: bytes) -> list[place.Finding]:
+async def _asked(status: int, body: bytes) -> list[Finding]:
     server, url = await _serve(status, body)
     async with server:
         return await place.judge_services({}, [url])

@@ -18,10 +18,6 @@ def _contents(**records: bytes | None) -> Contents:
     return contents
 
 
-def _document(name: str, sealed: str, **fields: object) -> bytes:
-    return document(name, sealed=sealed, **fields)
-
-
 def test_the_last_record_of_a_key_counts() -> None:
     """And a tombstone ends it."""
     contents = _contents(a=b"1", b=b"2")
@@ -33,7 +29,7 @@ def test_the_last_record_of_a_key_counts() -> None:
 
 def test_what_is_deleted_needs_no_key() -> None:
     """Nothing will be sent for it."""
-    findings = judge(_contents(sub_1=_document("sub_1", "AA==", deleted=True)), VAULT)
+    findings = judge(_contents(sub_1=document("sub_1", sealed="AA==", deleted=True)), VAULT)
 
     assert [(one.check, one.status) for one in findings] == [("registry", "ok"), ("vault", "ok")]
 
@@ -41,7 +37,8 @@ def test_what_is_deleted_needs_no_key() -> None:
 def test_damage_is_counted() -> None:
     """A record that is none, a sealed part that is none, a sealed part of another record."""
     moved = base64.b64encode(VAULT.seal(b"{}", aad=b"another")).decode()
-    findings = judge(_contents(a=b"{", b=_document("b", "!"), c=_document("c", moved)), VAULT)
+    contents = _contents(a=b"{", b=document("b", sealed="!"), c=document("c", sealed=moved))
+    findings = judge(contents, VAULT)
 
     assert [(one.check, one.status) for one in findings] == [
         ("registry", "ok"),
