@@ -13,7 +13,7 @@ from deliverer.policy.items import AttemptLog, DeadLetter, Disable, Park, TickSn
 from deliverer.policy.machine import Machine
 from deliverer.policy.pacing import pause_s, tells_group
 from deliverer.records import tick_records
-from deliverer.sampling import DropCounter
+from deliverer.sampling import Growth
 from deliverer.ticking import Committed, Lost, Tick, Ticker
 from schemas.outcome import Outcome
 
@@ -39,7 +39,7 @@ class Commits:
         self._endpoints = endpoints
         self._lease = lease
         self._ended = ended
-        self._drops = DropCounter(parts.metrics)
+        self._growth = Growth(parts.metrics)
         self._aside: list[Quarantined] = []
         self._notices: list[Disable] = []
         self._began_at = parts.clock.monotonic()
@@ -77,6 +77,15 @@ class Commits:
     def note(self, notice: Disable) -> None:
         """Disable a subscription once the next tick is committed (R4)."""
         self._notices.append(notice)
+
+    def count_growth(self, told_as: str = "worker.records_lost") -> None:
+        """Count what the machine counted since the last call, and alarm what was lost.
+
+        Not only what a tick wrote: a takeover that is done again finds, and counts, its loss again.
+        """
+        lost = self._growth.note(self._machine.counts)
+        if lost:
+            self._parts.log.error(told_as, partition=self._partition, **lost)
 
     def due_in(self, now: float) -> float:
         """Return in how many seconds a tick should begin."""
@@ -226,7 +235,7 @@ class Commits:
     def _count(self, snapshot: TickSnapshot, aside: list[Quarantined]) -> None:
         """Count what the tick wrote: counters and records agree, whatever became of other ticks."""
         metrics = self._parts.metrics
-        self._drops.note(self._machine.counts)
+        self.count_growth()
         attempts: dict[tuple[str, str], int] = {}
         for output in snapshot.outputs:
             if isinstance(output, AttemptLog):

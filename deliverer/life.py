@@ -92,6 +92,7 @@ async def take_over(
         lease=lease,
         ended=ended,
     )
+    commits.count_growth("takeover.records_lost")
     _tell(partition, parts, machine, took_s=parts.clock.monotonic() - claimed_at)
     doors = Doors(
         parts.slots,
@@ -104,15 +105,7 @@ async def take_over(
 
 
 def _tell(partition: int, parts: Parts, machine: Machine, *, took_s: float) -> None:
-    """Say where the partition stands, and alarm what retention took from it."""
-    counts = machine.counts
-    if counts.lost_offsets or counts.lost_tier_offsets:
-        parts.log.error(
-            "takeover.records_lost",
-            partition=partition,
-            deliveries=counts.lost_offsets,
-            retries=counts.lost_tier_offsets,
-        )
+    """Say where the partition stands."""
     parts.log.info(
         "takeover.done",
         partition=partition,

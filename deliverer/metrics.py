@@ -22,6 +22,8 @@ BREAKER_STATES = ("open", "half_open")
 COMMIT_RESULTS = ("committed", "lost")
 RECOLLECTIONS = ("recalled", "forgotten")
 DROP_REASONS = ("disabled", "deleted")
+LOSSES = ("deliveries", "retries", "lanes", "heads", "stale")
+MOVES = ("hop", "repark")
 BLOCKED_REASONS = ("address", "dns", "scheme", "port")
 
 
@@ -120,6 +122,18 @@ class DelivererMetrics:
         self.retries = _children(
             registry, "hooklane_retry_scheduled", "Deliveries appended to a delay topic.",
             label="tier", values=TIER_NAMES,
+        )  # fmt: skip
+        self.moves = _children(
+            registry, "hooklane_retry_moved",
+            "Retries appended to a delay topic again without an attempt: hop = not due yet; "
+            "repark = due, but its lane or the process may not start it.",
+            label="reason", values=MOVES,
+        )  # fmt: skip
+        self.lost = _children(
+            registry, "hooklane_records_lost",
+            "What retention took although it was wanted: offsets of the log and of delay topics, "
+            "lanes that stood there, heads whose retry is gone; stale = a retry of no head.",
+            label="kind", values=LOSSES,
         )  # fmt: skip
         self.retry_lateness = Histogram(
             "hooklane_retry_lateness_seconds",

@@ -8,6 +8,8 @@ import asyncio
 from collections.abc import Callable, Iterable
 from typing import Protocol
 
+import msgspec
+
 from chassis.background import BackgroundTask
 from chassis.clock import Clock
 from deliverer.metrics import BREAKER_STATES, LANE_STATES, TIER_NAMES, DelivererMetrics
@@ -118,16 +120,33 @@ class Sampler:
         return 0.0 if oldest is None else max(0, self._clock.now_ms() - oldest) / 1000
 
 
-class DropCounter:
+class Growth:
     """Turn a machine's growing counts into increments of the counters."""
 
     def __init__(self, metrics: DelivererMetrics) -> None:
-        self._metrics = metrics
-        self._disabled = 0
-        self._deleted = 0
+        self._losses = {
+            "lost_offsets": "deliveries",
+            "lost_tier_offsets": "retries",
+            "lost_lows": "lanes",
+            "lost_heads": "heads",
+            "stale": "stale",
+        }
+        self._counters = {
+            "dropped_disabled": metrics.dropped["disabled"],
+            "dropped_deleted": metrics.dropped["deleted"],
+            "hops": metrics.moves["hop"],
+            "reparks": metrics.moves["repark"],
+            **{field: metrics.lost[kind] for field, kind in self._losses.items()},
+        }
+        self._seen = dict.fromkeys(self._counters, 0)
 
-    def note(self, counts: Counts) -> None:
-        """Count what was dropped since the last call."""
-        self._metrics.dropped["disabled"].inc(counts.dropped_disabled - self._disabled)
-        self._metrics.dropped["deleted"].inc(counts.dropped_deleted - self._deleted)
-        self._disabled, self._deleted = counts.dropped_disabled, counts.dropped_deleted
+    def note(self, counts: Counts) -> dict[str, int]:
+        """Count what grew since the last call; return what was lost by kind, {} = nothing."""
+        now = msgspec.structs.asdict(counts)
+        grown = {field: now[field] - seen for field, seen in self._seen.items()}
+        self._seen = now
+        for field, by in grown.items():
+            if by:
+                self._counters[field].inc(by)
+        lost = {kind: grown[field] for field, kind in self._losses.items()}
+        return lost if any(lost.values()) else {}

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from deliverer.commits import Commits
-from deliverer.policy.items import Disable
+from deliverer.policy.items import Disable, Extent
 from deliverer.policy.pacing import (
     AWAITED_SPACING_S,
     IDLE_S,
@@ -14,8 +14,11 @@ from deliverer.policy.pacing import (
     TOLD_RECORDS_MAX,
     TOLD_SPACING_S,
 )
+from deliverer.state import CommittedState
 from deliverer.ticking import Lost
+from schemas.lane_state import Held, LaneRecord, TierState, WindowRecord
 from schemas.outcome import Outcome
+from schemas.topics import TIERS
 from tests.fakes.deliverer import NAMES, Bench, delivery_record
 
 
@@ -258,3 +261,23 @@ async def test_a_partition_with_nothing_left_goes_without_a_word(bench: Bench) -
 
     assert len(bench.log.of(NAMES.attempts)) == 1
     assert [entry["event"] for entry in bench.said.entries] == ["takeover.done"]
+
+
+async def test_a_head_whose_retry_retention_took_is_alarmed() -> None:
+    """It is known only once the delay topics were read to their ends, long after the takeover."""
+    held = LaneRecord(low=7, done=[], held=Held(6, 2), since=1)
+    state = CommittedState(
+        window=WindowRecord(term=4, tick=9, w=7, done=[], tiers=[TierState(2, []) for _ in TIERS]),
+        lanes={"sub_a/0": held},
+        deliveries=Extent(0, 7),
+        tiers=tuple(Extent(0, 2) for _ in TIERS),
+        has_group_offset=True,
+    )
+    bench = await Bench(state=state).start()
+
+    await bench.turn()
+
+    lost = [entry for entry in bench.said.entries if entry["event"] == "worker.records_lost"]
+    assert [(entry["log_level"], entry["heads"]) for entry in lost] == [("error", 1)]
+    assert bench.count("hooklane_records_lost_total", kind="heads") == 1
+    await bench.close()

@@ -15,6 +15,8 @@ from schemas.lane_state import Held, LaneRecord, TierState, WindowRecord
 from schemas.topics import TIERS
 from tests.fakes.deliverer import Bench
 
+LOST = "hooklane_records_lost_total"
+
 
 def committed(
     w: int, lanes: dict[str, LaneRecord] | None = None, *, begin: int = 0
@@ -68,7 +70,20 @@ async def test_what_retention_took_is_alarmed() -> None:
 
     lost = [entry for entry in bench.said.entries if entry["event"] == "takeover.records_lost"]
     assert [(entry["deliveries"], entry["retries"]) for entry in lost] == [(2, 0)]
+    assert bench.count(LOST, kind="deliveries") == 2
     assert life.machine.head_position == 9
+
+
+async def test_a_lane_that_retention_cut_is_alarmed() -> None:
+    """The mark of the partition has left it behind, so the log seems whole."""
+    paused = LaneRecord(low=5, done=[], held=None, since=1)
+    bench = Bench(state=committed(12, begin=9, **{"sub_a/0": paused}))
+
+    await life_of(bench)
+
+    lost = [entry for entry in bench.said.entries if entry["event"] == "takeover.records_lost"]
+    assert [(entry["deliveries"], entry["lanes"]) for entry in lost] == [(0, 1)]
+    assert bench.count(LOST, kind="lanes") == 1
 
 
 async def test_a_mark_beyond_the_log_refuses() -> None:

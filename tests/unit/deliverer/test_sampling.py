@@ -8,7 +8,7 @@ from prometheus_client import CollectorRegistry
 from chassis.lifecycle import Component
 from deliverer.metrics import DelivererMetrics
 from deliverer.policy.items import Counts
-from deliverer.sampling import DropCounter, Sampler
+from deliverer.sampling import Growth, Sampler
 from schemas.topics import TIERS
 from tests.contract.lifecycle import LifecycleContract
 from tests.fakes.clock import ManualClock
@@ -106,14 +106,43 @@ async def test_a_crash_is_reported() -> None:
     await component.stop()
 
 
-def test_drops_are_counted_as_differences() -> None:
-    """The machine's counts only grow; each growth is counted once."""
+def test_counts_of_a_machine_are_counted_as_differences() -> None:
+    """They only grow; each growth is counted once."""
     registry = CollectorRegistry()
-    drops = DropCounter(DelivererMetrics(registry))
+    growth = Growth(DelivererMetrics(registry))
 
-    drops.note(Counts(dropped_disabled=2, dropped_deleted=1))
-    drops.note(Counts(dropped_disabled=5, dropped_deleted=1))
+    growth.note(Counts(dropped_disabled=2, dropped_deleted=1, hops=1))
+    growth.note(Counts(dropped_disabled=5, dropped_deleted=1, hops=1, reparks=4))
 
     name = "hooklane_deliveries_dropped_total"
     assert registry.get_sample_value(name, {"reason": "disabled"}) == 5
     assert registry.get_sample_value(name, {"reason": "deleted"}) == 1
+    name = "hooklane_retry_moved_total"
+    assert registry.get_sample_value(name, {"reason": "hop"}) == 1
+    assert registry.get_sample_value(name, {"reason": "repark"}) == 4
+
+
+def test_whatever_a_machine_counts_is_shown() -> None:
+    """A count that nobody reads alarms nobody; what was lost is told, once, with its kind."""
+    registry = CollectorRegistry()
+    growth = Growth(DelivererMetrics(registry))
+    fields = Counts.__struct_fields__
+    counts = Counts(**{field: number for number, field in enumerate(fields, 1)})
+
+    lost = growth.note(counts)
+
+    shown = [
+        sample.value
+        for metric in registry.collect()
+        for sample in metric.samples
+        if sample.name.endswith("_total") and sample.value
+    ]
+    assert sorted(shown) == list(range(1, len(fields) + 1))
+    assert lost == {
+        "deliveries": counts.lost_offsets,
+        "retries": counts.lost_tier_offsets,
+        "lanes": counts.lost_lows,
+        "heads": counts.lost_heads,
+        "stale": counts.stale,
+    }
+    assert growth.note(counts) == {}
