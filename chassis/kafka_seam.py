@@ -19,7 +19,7 @@ from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.client import AIOKafkaClient, ConnectionGroup
 from aiokafka.conn import AIOKafkaConnection, CloseReason
 from aiokafka.consumer import consumer as consumers
-from aiokafka.consumer import fetcher
+from aiokafka.consumer import fetcher, subscription_state
 from aiokafka.consumer.fetcher import PartitionRecords
 from aiokafka.consumer.group_coordinator import GroupCoordinator
 from aiokafka.consumer.subscription_state import Assignment, TopicPartitionState
@@ -44,6 +44,7 @@ from aiokafka.record.default_records import DefaultRecord
 from aiokafka.structs import OffsetAndMetadata
 
 from chassis import logs
+from chassis.kafka_positions import GuardedState
 
 AnyClient: TypeAlias = AIOKafkaConsumer | AIOKafkaProducer | AIOKafkaAdminClient
 
@@ -222,11 +223,12 @@ def client_of(owner: AnyClient) -> AIOKafkaClient:
 def guard(owner: AnyClient) -> None:
     """Make every connection of a freshly constructed aiokafka object a guarded one.
 
-    Consumers of this process free what they fetched in vain, from the first one on; producers
-    wait less for the end of their own last transaction.
+    Consumers of this process free what they fetched in vain and know what they skipped, from the
+    first one on; producers wait less for the end of their own last transaction.
     """
     client_of(owner).__class__ = GuardedClient
     fetcher.PartitionRecords = FreedRecords
+    subscription_state.TopicPartitionState = GuardedState
     consumers.GroupCoordinator = GuardedCoordinator
     sender.EndTxnHandler = GuardedEnd
     sender.BACKOFF_OVERRIDE = _MARKERS_S
@@ -353,6 +355,15 @@ def position_of(consumer: AIOKafkaConsumer, partition: TopicPartition) -> int | 
     """Return the next offset to read, beyond transaction markers; None when unknown yet."""
     state = _state_of(consumer, partition)
     return state.position if state is not None and state.has_valid_position else None
+
+
+def take_skipped(consumer: AIOKafkaConsumer, partition: TopicPartition) -> range:
+    """Return the offsets that were skipped since the last call, as the log begins above them."""
+    state = _state_of(consumer, partition)
+    if not isinstance(state, GuardedState):
+        return range(0)
+    skipped, state.skipped = state.skipped, range(0)
+    return skipped
 
 
 def stable_end_of(consumer: AIOKafkaConsumer, partition: TopicPartition) -> int | None:

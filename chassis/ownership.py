@@ -234,6 +234,7 @@ class Ownership:
     def _feed(self, consumer: AIOKafkaConsumer, got: dict[TopicPartition, list[Fetched]]) -> None:
         for seat, actor in list(self._seats.running()):
             place = TopicPartition(self._topic, seat.partition)
+            self._tell_skipped(consumer, place)
             records = got.get(place, [])
             end = kafka_seam.position_of(consumer, place)
             if end is None:
@@ -241,6 +242,17 @@ class Ownership:
             if records or end > seat.end:
                 seat.end = end
                 actor.feed(records, end)
+
+    def _tell_skipped(self, consumer: AIOKafkaConsumer, place: TopicPartition) -> None:
+        skipped = kafka_seam.take_skipped(consumer, place)
+        if skipped:
+            self._hooks.on_records_lost(len(skipped))
+            self._log.error(
+                "ownership.records_lost",
+                partition=place.partition,
+                first_lost=skipped.start,
+                lost=len(skipped),
+            )
 
     def _discard(self, got: dict[TopicPartition, list[Fetched]]) -> None:
         """Throw records away that a rebalance overtook, and go back to where their actors are."""

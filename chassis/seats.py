@@ -103,6 +103,9 @@ class OwnershipHooks:
     def on_discarded(self, records: int) -> None:
         """Tell that records were thrown away because a rebalance overtook them."""
 
+    def on_records_lost(self, offsets: int) -> None:
+        """Tell that the log began above what was to be read next: retention was faster."""
+
 
 class Seat:
     """One assigned partition."""

@@ -14,6 +14,7 @@ from chassis.lifecycle import Component, command
 from chassis.metrics import LoopLag, make_registry
 from chassis.ownership import Ownership, OwnershipHooks
 from chassis.preconditions import Preconditions
+from chassis.retention import KafkaSafeOffsets, RetentionWatch
 from chassis.table import Table
 from chassis.table_writer import TableWriter, system_jitter
 from chassis.tick import TickProducer
@@ -33,11 +34,11 @@ from deliverer.hosts import HostSlots, host_cap
 from deliverer.metrics import TIER_NAMES, DelivererMetrics
 from deliverer.parts import Parts
 from deliverer.policy.items import Limits
+from deliverer.policy.retention import endangered
 from deliverer.policy.view import MachineView
 from deliverer.recollections import Recollections
 from deliverer.records import TopicNames
 from deliverer.registry import Registry
-from deliverer.retention import KafkaSafeOffsets, RetentionWatch
 from deliverer.sampling import Sampler
 from deliverer.sender.sender import HttpSender
 from deliverer.settings import DelivererSettings
@@ -284,19 +285,15 @@ def _retention_watch(
     *,
     owned: Callable[[], Mapping[int, MachineView]],
     clock: Clock,
-) -> RetentionWatch:
+) -> RetentionWatch[MachineView]:
     logs_kept = (names.deliveries, *names.tiers)
-    client_id = f"{CLIENT_ID}-retention"
     return RetentionWatch(
-        KafkaSafeOffsets(
-            lambda: kafka.consumer(settings.kafka, client_id=client_id),
-            lambda: kafka.admin(settings.kafka, client_id=client_id),
-            topics=logs_kept,
-        ),
+        KafkaSafeOffsets(settings.kafka, client_id=f"{CLIENT_ID}-retention", topics=logs_kept),
         instruments,
         topics=logs_kept,
         labels=("deliveries", *TIER_NAMES),
         owned=owned,
+        endangered=endangered,
         clock=clock,
         log=logs.get("retention"),
     )
@@ -339,12 +336,12 @@ def _ownership(
         make_actor=make_actor,
         log=logs.get("ownership"),
         drain_s=settings.deliverer.drain_s,
-        hooks=_Hooks(metrics),
+        hooks=Hooks(metrics),
     )
 
 
-class _Hooks(OwnershipHooks):
-    """Counts rebalances."""
+class Hooks(OwnershipHooks):
+    """Counts rebalances, and records that a running partition could not read any more."""
 
     def __init__(self, metrics: DelivererMetrics) -> None:
         self._metrics = metrics
@@ -352,6 +349,10 @@ class _Hooks(OwnershipHooks):
     def on_assigned(self, owned: int, *, gained: int, lost: int) -> None:
         """Count an assignment of the group."""
         self._metrics.rebalances.inc()
+
+    def on_records_lost(self, offsets: int) -> None:
+        """Count what retention took before it was read."""
+        self._metrics.lost["deliveries"].inc(offsets)
 
 
 def _admin(

@@ -51,12 +51,14 @@ class EventLog:
         topic: str,
         group: str,
         log: FilteringBoundLogger,
+        on_lost: Callable[[int], None],
     ) -> None:
         self._make_consumer = make_consumer
         self._make_admin = make_admin
         self._topic = topic
         self._group = group
         self._log = log
+        self._on_lost = on_lost
 
     async def resume_point(self, partition: int) -> int:
         """Return the offset from which no committed tick has taken anything."""
@@ -73,6 +75,7 @@ class EventLog:
                 "was the topic made anew?"
             )
         if committed < first:
+            self._on_lost(first - committed)
             self._log.error(
                 "fanout.events_lost_to_retention",
                 partition=partition,

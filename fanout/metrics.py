@@ -62,6 +62,13 @@ class FanoutMetrics:
             "Assignments of partitions by the consumer group.",
             registry=registry,
         )
+        lost = Counter(
+            "hooklane_records_lost",
+            "What retention took although it was wanted: offsets of the log.",
+            ["kind"],
+            registry=registry,
+        )
+        self.lost = lost.labels(EVENTS)
         self.clock_skew = Gauge(
             "hooklane_clock_skew_seconds",
             "The broker's clock minus ours, as seen at the last transaction.",

@@ -13,6 +13,7 @@ from chassis.lifecycle import Component, command
 from chassis.metrics import LoopLag, make_registry
 from chassis.ownership import Ownership, OwnershipHooks
 from chassis.preconditions import Preconditions
+from chassis.retention import KafkaSafeOffsets, RetentionWatch
 from chassis.table import Table
 from chassis.tick import TickProducer
 from chassis.tracing import Tracing, make_tracing
@@ -20,10 +21,11 @@ from fanout.components import Membership, Reading
 from fanout.directory import Entry, decode_entry
 from fanout.event_log import EventLog
 from fanout.lag import LagWatch
-from fanout.metrics import FanoutMetrics
+from fanout.metrics import EVENTS, FanoutMetrics
 from fanout.parts import Parts, Place
 from fanout.pipeline import PartitionFanout
 from fanout.registry import Registry, RegistryHooks
+from fanout.retention import endangered
 from fanout.settings import FanoutSettings
 from schemas.filters import FilterError
 from schemas.schema_survey import SchemaError
@@ -78,7 +80,7 @@ class Actors:
             make_actor=self.make,
             log=logs.get("ownership"),
             drain_s=DRAIN_S,
-            hooks=_Hooks(metrics),
+            hooks=Hooks(metrics),
         )
 
     def make(self, partition: int) -> PartitionFanout:
@@ -98,6 +100,7 @@ class Actors:
             topic=self.events_topic,
             group=self.group,
             log=self._log,
+            on_lost=self._metrics.lost.inc,
         )
         place = Place(
             partition=partition,
@@ -185,8 +188,25 @@ def build(settings: FanoutSettings) -> Sequence[Component]:
         *([tracing] if tracing else []),
         gate,
         Reading([actors.table, lag]),
+        _retention_watch(settings, instruments, actors, clock=clock),
         Membership(actors.ownership),
     ]
+
+
+def _retention_watch(
+    settings: FanoutSettings, instruments: CollectorRegistry, actors: Actors, *, clock: Clock
+) -> RetentionWatch[int]:
+    logs_kept = (actors.events_topic,)
+    return RetentionWatch(
+        KafkaSafeOffsets(settings.kafka, client_id=f"{CLIENT_ID}-retention", topics=logs_kept),
+        instruments,
+        topics=logs_kept,
+        labels=(EVENTS,),
+        owned=actors.committed,
+        endangered=endangered,
+        clock=clock,
+        log=logs.get("retention"),
+    )
 
 
 def _admin(settings: FanoutSettings, instruments: CollectorRegistry, actors: Actors) -> AdminServer:
@@ -231,8 +251,8 @@ class BrokenRules(RegistryHooks):
         self._log.error("fanout.schema_broken", record=key.decode(), problems=places)
 
 
-class _Hooks(OwnershipHooks):
-    """Counts rebalances."""
+class Hooks(OwnershipHooks):
+    """Counts rebalances, and events that a running partition could not read any more."""
 
     def __init__(self, metrics: FanoutMetrics) -> None:
         self._metrics = metrics
@@ -240,6 +260,10 @@ class _Hooks(OwnershipHooks):
     def on_assigned(self, owned: int, *, gained: int, lost: int) -> None:
         """Count an assignment of the group."""
         self._metrics.rebalances.inc()
+
+    def on_records_lost(self, offsets: int) -> None:
+        """Count what retention took before it was read."""
+        self._metrics.lost.inc(offsets)
 
 
 main = command(FanoutSettings, build, name=NAME)

@@ -10,8 +10,6 @@ import msgspec
 
 from deliverer.policy.view import MachineView
 
-NOTICE_MS = 12 * 3600 * 1000
-
 
 class Endangered(msgspec.Struct, frozen=True):
     """What waits in one log below an offset: how many marks, the lowest, and whose it is."""
@@ -20,15 +18,13 @@ class Endangered(msgspec.Struct, frozen=True):
     lowest: int
     lane: str | None = None
 
-
-def horizon(retention_ms: int, now: int) -> int | None:
-    """Return the append time before which a record is endangered; None = kept for ever.
-
-    Half a day before its end, or half of a retention that is shorter than a day.
-    """
-    if retention_ms < 0:
-        return None
-    return max(0, now - retention_ms + min(NOTICE_MS, retention_ms // 2))
+    @property
+    def remedy(self) -> str:
+        """What a person can do beside longer retention."""
+        if self.lane is None:
+            return "find out why this partition is so far behind (hooklane doctor)"
+        subscription = self.lane.partition("/")[0]
+        return f"resume, mend or disable {subscription}, or lower its retry.max_age_s"
 
 
 def endangered(view: MachineView, safe: Sequence[int | None]) -> list[Endangered | None]:

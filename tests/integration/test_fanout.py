@@ -6,11 +6,13 @@ import msgspec
 import orjson
 import pytest
 
+from chassis.admin import AdminServer
 from chassis.clock import SystemClock
 from chassis.tick import TickProducer
 from schemas.ids import webhook_id
 from schemas.topics import partition_of, transactional_id
 from tests.conftest import Broker
+from tests.integration.chassis.conftest import remove_below
 from tests.integration.fanout_world import PARTITIONS, World, pairs
 
 pytestmark = pytest.mark.kafka
@@ -163,6 +165,25 @@ async def test_a_successor_remembers_the_events_of_its_predecessor(world: World)
 
     assert len(pairs(deliveries)) == len(deliveries) == 701
     assert orjson.loads(quarantined[0].value or b"")["reason"] == "conflict"
+
+
+async def test_events_that_retention_took_before_a_takeover_are_counted(world: World) -> None:
+    """An outage longer than retention: the rest is delivered, and the loss is alarmed."""
+    await world.subscribe("acme", "sub_1")
+    first = world.event("acme", 1)
+    async with world.running():
+        await world.append([first])
+        await world.read("deliveries", upto=1)
+
+    await world.append([world.event("acme", number) for number in (2, 3, 4)])
+    await remove_below(world.kafka, world.topic("events"), first.partition, offset=3)
+    async with world.running() as components:
+        deliveries = await world.read("deliveries", upto=2)
+        [admin] = [one for one in components if isinstance(one, AdminServer)]
+        lost = admin.instruments.get_sample_value("hooklane_records_lost_total", {"kind": "events"})
+
+    assert [seen.event_id for seen in deliveries] == ["1", "4"]
+    assert lost == 2
 
 
 async def test_order_of_a_subscriber_survives_many_small_ticks(world: World) -> None:

@@ -7,6 +7,7 @@ from typing import cast
 import pytest
 import structlog
 from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.admin import RecordsToDelete
 from structlog.typing import FilteringBoundLogger
 
 from chassis import kafka
@@ -76,6 +77,16 @@ async def create_topic(
     configs = {key.replace("_", "."): value for key, value in config.items()}
     await create_topics(settings, [Plan(name, partitions, config=configs)])
     return name
+
+
+async def remove_below(settings: KafkaSettings, topic: str, partition: int, *, offset: int) -> None:
+    """Let a log begin at an offset, as retention does in its own time."""
+    client = kafka.admin(settings, client_id="test")
+    await kafka.start(client)
+    try:
+        await client.delete_records({TopicPartition(topic, partition): RecordsToDelete(offset)})
+    finally:
+        await kafka.retire(client)
 
 
 async def read_all(settings: KafkaSettings, topic: str, partition: int = 0) -> list[bytes | None]:

@@ -10,13 +10,24 @@ from aiokafka.protocol.group import LeaveGroupRequest
 from structlog.typing import FilteringBoundLogger
 
 from chassis.kafka import Record
-from chassis.ownership import Ownership
+from chassis.ownership import Ownership, OwnershipHooks
 from chassis.settings import KafkaSettings
 from tests.fakes.actor import RecordingActor
-from tests.integration.chassis.conftest import Commit, MakeTopic, read_all, until
+from tests.integration.chassis.conftest import Commit, MakeTopic, read_all, remove_below, until
 from tests.integration.chassis.copying import copier
 
 pytestmark = pytest.mark.kafka
+
+
+class Hooks(OwnershipHooks):
+    """Remembers how many offsets were lost each time."""
+
+    def __init__(self, lost: list[int]) -> None:
+        self._lost = lost
+
+    def on_records_lost(self, offsets: int) -> None:
+        """Note it."""
+        self._lost.append(offsets)
 
 
 class Member:
@@ -34,6 +45,7 @@ class Member:
         self.journal: list[tuple[str, int]] = []
         self.actors: dict[int, RecordingActor] = {}
         self.made: list[RecordingActor] = []
+        self.lost: list[int] = []
         self._make = make
         self.stop = asyncio.Event()
         self.ownership = Ownership(
@@ -44,6 +56,7 @@ class Member:
             make_actor=self._make_actor,
             log=log,
             drain_s=0.5,
+            hooks=Hooks(self.lost),
         )
         self.task = asyncio.create_task(self.ownership.run(self.stop))
 
@@ -131,6 +144,22 @@ async def test_lag_is_what_the_actors_have_not_read(
     member.actors[0].is_full = False
     member.ownership.wake()
     await until(lambda: member.ownership.lag_records() == 0)
+
+
+async def test_what_retention_took_before_it_was_read_is_told(
+    settings: KafkaSettings, make_topic: MakeTopic, commit: Commit, join: Callable[..., Member]
+) -> None:
+    """The log begins above the position: Kafka's client goes on there and says nothing."""
+    topic = await make_topic(partitions=2)
+    for _ in range(3):
+        await commit(one_each(topic, 2))
+    await remove_below(settings, topic, 0, offset=3)
+
+    member = join(topic)
+    await until(lambda: len(member.actors) == 2)
+    await until(lambda: member.actors[0].offsets == [4] and member.actors[1].offsets == [0, 2, 4])
+
+    assert member.lost == [3]
 
 
 async def test_partitions_move_to_a_second_member_and_back(

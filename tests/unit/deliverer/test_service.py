@@ -3,10 +3,12 @@
 import pytest
 
 from chassis.admin import AdminServer
+from chassis.metrics import make_registry
 from chassis.preconditions import Preconditions
 from chassis.settings import load
 from deliverer.components import Membership
-from deliverer.service import build, group_of, limits_of, main
+from deliverer.metrics import DelivererMetrics
+from deliverer.service import Hooks, build, group_of, limits_of, main
 from deliverer.settings import DelivererSettings
 from schemas.topics import TIERS
 
@@ -65,6 +67,15 @@ def test_the_rest_of_the_sweep_is_what_the_settings_say() -> None:
     limits = limits_of(load(DelivererSettings, NEEDED | environment))
 
     assert limits.sweep_rest_ms == 250
+
+
+def test_records_that_a_running_partition_lost_are_counted() -> None:
+    """By the name on which the alarm stands."""
+    instruments = make_registry("deliverer")
+
+    Hooks(DelivererMetrics(instruments)).on_records_lost(7)
+
+    assert instruments.get_sample_value("hooklane_records_lost_total", {"kind": "deliveries"}) == 7
 
 
 def test_the_command_knows_its_options(capsys: pytest.CaptureFixture[str]) -> None:

@@ -5,10 +5,11 @@ import pytest
 from chassis.admin import AdminServer
 from chassis.metrics import LoopLag, make_registry
 from chassis.preconditions import Preconditions
+from chassis.retention import RetentionWatch
 from chassis.settings import AdminSettings, KafkaSettings, SettingsError, TopicsSettings, load
 from fanout.components import Membership, Reading
 from fanout.metrics import FanoutMetrics
-from fanout.service import Actors, BrokenRules, build, main
+from fanout.service import Actors, BrokenRules, Hooks, build, main
 from fanout.settings import FanoutSettings
 from schemas.filters import FilterError
 from schemas.schema_survey import SchemaError
@@ -31,6 +32,7 @@ async def test_components_come_dependencies_first() -> None:
         LoopLag,
         Preconditions,
         Reading,
+        RetentionWatch,
         Membership,
     ]
 
@@ -66,6 +68,15 @@ def test_broken_rules_of_the_registry_are_counted() -> None:
     for kind in ("filter_broken", "schema_broken"):
         value = instruments.get_sample_value("hooklane_fanout_rule_faults_total", {"kind": kind})
         assert value == 1
+
+
+def test_events_that_a_running_partition_lost_are_counted() -> None:
+    """By the name on which the alarm stands."""
+    instruments = make_registry("fanout")
+
+    Hooks(FanoutMetrics(instruments)).on_records_lost(7)
+
+    assert instruments.get_sample_value("hooklane_records_lost_total", {"kind": "events"}) == 7
 
 
 def test_a_missing_broker_address_is_one_clear_line() -> None:

@@ -4,9 +4,8 @@ import msgspec
 
 from deliverer.policy.items import Limits, WindowState
 from deliverer.policy.machine import Machine
-from deliverer.policy.retention import Endangered, endangered, horizon
+from deliverer.policy.retention import Endangered, endangered
 from tests.unit.deliverer.policy.build import (
-    NOW,
     STRICT,
     TIERS,
     Registry,
@@ -21,7 +20,6 @@ from tests.unit.deliverer.policy.build import (
     tick,
 )
 
-HOUR = 3_600_000
 NONE = [None] * len(TIERS)
 
 
@@ -34,21 +32,6 @@ def _waiting() -> Machine:
         end(made, start(made))
     assert tick(made).window.w == 4
     return made
-
-
-def test_half_a_day_before_its_end_a_record_is_endangered() -> None:
-    """The horizon is an append time."""
-    assert horizon(168 * HOUR, 1_000 * HOUR) == (1_000 - 168 + 12) * HOUR
-
-
-def test_a_short_retention_is_told_at_half_of_it() -> None:
-    """Else everything would be endangered from the start."""
-    assert horizon(8 * HOUR, 1_000 * HOUR) == 996 * HOUR
-
-
-def test_what_is_kept_for_ever_is_never_endangered() -> None:
-    """Kafka spells it -1."""
-    assert horizon(-1, NOW) is None
 
 
 def test_a_lane_is_endangered_from_its_cursor_on() -> None:
@@ -86,3 +69,9 @@ def test_a_retry_that_waits_too_long_endangers_its_delay_topic() -> None:
 
     assert endangered(made.view, [None, 1, None, None])[1] == Endangered(1, 0)
     assert endangered(made.view, [None, 0, None, None]) == [None, *NONE]
+
+
+def test_the_remedy_names_the_subscription_whose_lane_it_is() -> None:
+    """Else nobody in particular holds the partition back."""
+    assert Endangered(1, 1, "sub_1/0/7").remedy.startswith("resume, mend or disable sub_1,")
+    assert "hooklane doctor" in Endangered(1, 1).remedy

@@ -1,27 +1,61 @@
-"""Alarm before retention removes what still waits in the log (PROTOCOL L3), once a minute."""
+"""Alarm before retention removes what still waits in the log (PROTOCOL L3), once a minute.
+
+What waits is the caller's to say. Not for what is gone already: only who reads on can know that.
+"""
 
 import asyncio
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Protocol
+from typing import Generic, Protocol, TypeVar
 
-from aiokafka import AIOKafkaConsumer, TopicPartition
-from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka import TopicPartition
 from prometheus_client import CollectorRegistry, Gauge
 from structlog.typing import FilteringBoundLogger
 
-from chassis import topics
+from chassis import kafka, topics
 from chassis.background import BackgroundTask
 from chassis.clock import Clock
 from chassis.kafka import KafkaUnavailable
 from chassis.lookups import opened
+from chassis.settings import KafkaSettings
 from chassis.topics import TopicRefused
-from deliverer.policy.retention import Endangered, endangered, horizon
-from deliverer.policy.view import MachineView
 
 INTERVAL_S = 60.0
 READ_S_MAX = 30.0
 SETTING = "retention.ms"
 FOR_EVER = -1
+NOTICE_MS = 12 * 3600 * 1000
+
+W = TypeVar("W")
+
+
+class Endangered(Protocol):
+    """What waits in one log of a partition below the first offset that is safe."""
+
+    @property
+    def marks(self) -> int:
+        """How many wait there."""
+
+    @property
+    def lowest(self) -> int:
+        """The lowest offset that is waited for."""
+
+    @property
+    def lane(self) -> str | None:
+        """Whose it is; None = the whole partition's."""
+
+    @property
+    def remedy(self) -> str:
+        """What a person can do beside longer retention."""
+
+
+def horizon(retention_ms: int, now: int) -> int | None:
+    """Return the append time before which a record is endangered; None = kept for ever.
+
+    Half a day before its end, or half of a retention that is shorter than a day.
+    """
+    if retention_ms < 0:
+        return None
+    return max(0, now - retention_ms + min(NOTICE_MS, retention_ms // 2))
 
 
 class SafeOffsets(Protocol):
@@ -37,15 +71,9 @@ class KafkaSafeOffsets:
     Asks anew each time: somebody may have changed the setting, and a minute is long.
     """
 
-    def __init__(
-        self,
-        make_consumer: Callable[[], AIOKafkaConsumer],
-        make_admin: Callable[[], AIOKafkaAdminClient],
-        *,
-        topics: Sequence[str],
-    ) -> None:
-        self._make_consumer = make_consumer
-        self._make_admin = make_admin
+    def __init__(self, settings: KafkaSettings, *, client_id: str, topics: Sequence[str]) -> None:
+        self._settings = settings
+        self._client_id = client_id
         self._topics = tuple(topics)
 
     async def read(self, partitions: Sequence[int], now: int) -> dict[int, list[int | None]]:
@@ -62,20 +90,21 @@ class KafkaSafeOffsets:
 
     async def _retentions(self) -> dict[str, int]:
         what = f"{SETTING} of topics"
-        async with opened(self._make_admin(), what=what, timeout_s=READ_S_MAX) as admin:
+        client = kafka.admin(self._settings, client_id=self._client_id)
+        async with opened(client, what=what, timeout_s=READ_S_MAX) as admin:
             found = await topics.read_settings(admin, self._topics)
         return {name: int(found[name].get(SETTING) or FOR_EVER) for name in self._topics}
 
     async def _offsets_at(self, times: Mapping[TopicPartition, int]) -> dict[TopicPartition, int]:
         """Return the first offset appended at or after each time; the end when there is none."""
-        consumer = self._make_consumer()
+        consumer = kafka.consumer(self._settings, client_id=self._client_id)
         async with opened(consumer, what="age of records", timeout_s=READ_S_MAX):
             firsts = await consumer.offsets_for_times(dict(times))
             ends = await consumer.end_offsets(list(times))
         return {place: ends[place] if at is None else at.offset for place, at in firsts.items()}
 
 
-class RetentionWatch:
+class RetentionWatch(Generic[W]):
     """Component: compare what waits in every owned partition with what retention will remove."""
 
     def __init__(
@@ -85,19 +114,21 @@ class RetentionWatch:
         *,
         topics: Sequence[str],
         labels: Sequence[str],
-        owned: Callable[[], Mapping[int, MachineView]],
+        owned: Callable[[], Mapping[int, W]],
+        endangered: Callable[[W, Sequence[int | None]], Sequence[Endangered | None]],
         clock: Clock,
         log: FilteringBoundLogger,
     ) -> None:
         self._safe_offsets = safe_offsets
         self._topics = tuple(topics)
         self._owned = owned
+        self._endangered = endangered
         self._clock = clock
         self._log = log
         gauge = Gauge(
             "hooklane_retention_endangered_lanes",
-            "Lanes (delay topics: partitions) whose oldest waiting record the topic's retention "
-            "removes within 12 h.",
+            "Lanes (delay topics, events: partitions) whose oldest waiting record the topic's "
+            "retention removes within 12 h.",
             ["topic"],
             registry=registry,
         )
@@ -133,7 +164,9 @@ class RetentionWatch:
             return
         # As they are now: what moved on while Kafka answered is not endangered any more.
         owned = self._owned()
-        found = {p: endangered(owned[p], offsets) for p, offsets in safe.items() if p in owned}
+        found = {
+            p: self._endangered(owned[p], offsets) for p, offsets in safe.items() if p in owned
+        }
         for gauge, column in zip(self._gauges, range(len(self._topics)), strict=True):
             gauge.set(sum(_marks(row[column] for row in found.values())))
         for partition, row in found.items():
@@ -149,18 +182,10 @@ class RetentionWatch:
                     lanes=one.marks,
                     offset=one.lowest,
                     lane=one.lane,
-                    advice=_advice(topic, one),
+                    advice=f"raise {SETTING} of {topic} now; what it removes is never delivered; "
+                    f"then {one.remedy}",
                 )
 
 
 def _marks(found: Iterable[Endangered | None]) -> Iterable[int]:
     return (0 if one is None else one.marks for one in found)
-
-
-def _advice(topic: str, one: Endangered) -> str:
-    """Say what a person can do so that nothing is lost."""
-    longer = f"raise {SETTING} of {topic} now; what it removes is never delivered"
-    if one.lane is None:
-        return f"{longer}; then find out why this partition is so far behind (hooklane doctor)"
-    subscription = one.lane.partition("/")[0]
-    return f"{longer}; then resume, mend or disable {subscription}, or lower its retry.max_age_s"

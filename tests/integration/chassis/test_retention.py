@@ -5,8 +5,9 @@ import structlog
 from prometheus_client import CollectorRegistry
 
 from chassis import kafka as clients
+from chassis.retention import KafkaSafeOffsets, RetentionWatch
 from chassis.settings import KafkaSettings
-from deliverer.retention import KafkaSafeOffsets, RetentionWatch
+from deliverer.policy.retention import endangered
 from tests.fakes.clock import ManualClock
 from tests.integration.chassis.conftest import create_topic, settings_for
 from tests.unit.deliverer.policy.build import TIERS, delivery, feed, machine
@@ -52,11 +53,7 @@ async def test_the_log_and_its_settings_say_which_offsets_are_safe(
     names = await _topics(settings, prefix)
     for name in names:
         appended_at = await _append(settings, name, 3)
-    safe_offsets = KafkaSafeOffsets(
-        lambda: clients.consumer(settings, client_id="test"),
-        lambda: clients.admin(settings, client_id="test"),
-        topics=names,
-    )
+    safe_offsets = KafkaSafeOffsets(settings, client_id="test", topics=names)
 
     fresh = await safe_offsets.read([0], appended_at)
     after_a_day = await safe_offsets.read([0], appended_at + 13 * HOUR_MS)
@@ -77,15 +74,12 @@ async def test_a_lane_that_waits_for_too_long_raises_the_alarm(kafka: object, pr
     clock, registry = ManualClock(appended_at), CollectorRegistry()
     logs_kept = (names[0], *[names[2]] * len(TIERS))
     watch = RetentionWatch(
-        KafkaSafeOffsets(
-            lambda: clients.consumer(settings, client_id="test"),
-            lambda: clients.admin(settings, client_id="test"),
-            topics=logs_kept,
-        ),
+        KafkaSafeOffsets(settings, client_id="test", topics=logs_kept),
         registry,
         topics=logs_kept,
         labels=("deliveries", *map(str, range(len(TIERS)))),
         owned=lambda: {0: made.view},
+        endangered=endangered,
         clock=clock,
         log=structlog.get_logger(),
     )
