@@ -3,6 +3,11 @@
 The window lies before the committed offset and is bounded in time, events and bytes, but a log is
 read forwards only. So it is read in spans that go back from the committed offset, each sized by
 what the spans before it weighed, until a bound is reached.
+
+Time is that of the log: the window ends with the newest record before the committed offset,
+however long ago that was. So a repeat that waited in a backlog is known, as it was to the owner
+before. What is read counts towards the bounds, and the window itself counts no repeats: where
+there are many, it reaches less far back after a takeover than before.
 """
 
 from collections.abc import Callable
@@ -23,6 +28,8 @@ POLL_RECORDS = 500
 SPAN_FIRST = 256
 SPAN_MIN = 32
 SPAN_MAX = 20_000
+BLANK_MAX = 20_000
+"""How many offsets without any record (aborted transactions) are read before it gives up."""
 
 
 class OffsetsRefused(Exception):
@@ -30,9 +37,9 @@ class OffsetsRefused(Exception):
 
 
 class Bounds(msgspec.Struct, frozen=True):
-    """How far back the dedupe window reaches at most."""
+    """How far back the dedupe window reaches at most; the time is that of the log."""
 
-    since_ms: int
+    span_ms: int
     events_max: int
     bytes_max: int
 
@@ -95,16 +102,25 @@ class EventLog:
         """Return what the window holds of the events before `upto`, oldest first."""
         spans: list[list[Fingerprint]] = []
         events, size_bytes, high, span = 0, 0, upto, SPAN_FIRST
+        is_dated = False
         async with self._reader() as reader:
-            low = await self._first_since(reader, partition, bounds.since_ms, upto)
+            low = await self._first(reader, partition)
             while high > low and events < bounds.events_max and size_bytes < bounds.bytes_max:
                 first = max(low, high - span)
-                records = await self._read(reader, partition, first, end=high, digest=digest)
+                records, newest_ms = await self._read(
+                    reader, partition, first, end=high, digest=digest
+                )
+                if newest_ms is not None and not is_dated:
+                    since_ms = newest_ms - bounds.span_ms
+                    low = max(low, await self._first_since(reader, partition, since_ms))
+                    is_dated = True
                 spans.append(records)
                 events += len(records)
                 size_bytes += sum(record.size_bytes for record in records)
                 span = next_span(span, events, size_bytes, bounds.bytes_max)
                 high = first
+                if not is_dated and upto - high >= BLANK_MAX:
+                    break
         return [record for records in reversed(spans) for record in records]
 
     async def _committed(self, partition: int) -> int | None:
@@ -114,13 +130,14 @@ class EventLog:
     def _reader(self) -> AbstractAsyncContextManager[AIOKafkaConsumer]:
         return opened(self._make_consumer(), what=self._topic, timeout_s=READ_S_MAX)
 
-    async def _first_since(
-        self, reader: AIOKafkaConsumer, partition: int, since_ms: int, upto: int
-    ) -> int:
+    async def _first(self, reader: AIOKafkaConsumer, partition: int) -> int:
         place = TopicPartition(self._topic, partition)
-        first = int((await reader.beginning_offsets([place]))[place])
+        return int((await reader.beginning_offsets([place]))[place])
+
+    async def _first_since(self, reader: AIOKafkaConsumer, partition: int, since_ms: int) -> int:
+        place = TopicPartition(self._topic, partition)
         found = (await reader.offsets_for_times({place: max(0, since_ms)}))[place]
-        return max(first, upto if found is None else int(found.offset))
+        return 0 if found is None else int(found.offset)
 
     async def _read(
         self,
@@ -130,19 +147,21 @@ class EventLog:
         *,
         end: int,
         digest: Callable[[Received], Fingerprint | None],
-    ) -> list[Fingerprint]:
+    ) -> tuple[list[Fingerprint], int | None]:
+        """Return the fingerprints of a span, and when the log took its last record."""
         place = TopicPartition(self._topic, partition)
         reader.assign([place])
         reader.seek(place, first)
         kept: list[Fingerprint] = []
+        newest_ms: int | None = None
         while await reader.position(place) < end:
             got = await reader.getmany(place, timeout_ms=POLL_MS, max_records=POLL_RECORDS)
-            kept.extend(
-                known
-                for record in got.get(place, ())
-                if record.offset < end and (known := digest(record)) is not None
-            )
-        return kept
+            for record in got.get(place, ()):
+                if record.offset < end:
+                    newest_ms = int(record.timestamp)
+                    if (known := digest(record)) is not None:
+                        kept.append(known)
+        return kept, newest_ms
 
 
 def next_span(span: int, events: int, size_bytes: int, bytes_max: int) -> int:

@@ -126,7 +126,7 @@ class PartitionFanout:
         )
         offset = await self._parts.log_reader.resume_point(partition)
         bounds = Bounds(
-            since_ms=self._parts.clock.now_ms() - int(limits.dedupe_s * 1000),
+            span_ms=int(limits.dedupe_s * 1000),
             events_max=limits.dedupe_events,
             bytes_max=limits.dedupe_bytes,
         )

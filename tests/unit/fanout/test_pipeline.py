@@ -8,6 +8,7 @@ import pytest
 from chassis import logs
 from chassis.kafka import record_bytes
 from chassis.metrics import make_registry
+from fanout.event_log import Bounds
 from fanout.metrics import FanoutMetrics
 from fanout.parts import Parts, Place
 from fanout.pipeline import PartitionFanout
@@ -340,13 +341,23 @@ async def test_a_successor_goes_on_from_the_committed_offset(bench: Bench) -> No
 
 
 async def test_the_window_is_bounded_as_set(bench: Bench) -> None:
-    """A takeover reads no further back than the settings say."""
+    """A takeover reads no further back than the settings say, whatever the time is."""
     await bench.actor(dedupe_s=60, dedupe_events=7, dedupe_bytes=2048)
 
-    bounds = bench.event_log.bounds
-    assert bounds is not None
-    assert (bounds.events_max, bounds.bytes_max) == (7, 2048)
-    assert bounds.since_ms == bench.clock.now_ms() - 60_000
+    assert bench.event_log.bounds == Bounds(span_ms=60_000, events_max=7, bytes_max=2048)
+
+
+async def test_a_repeat_that_waited_is_known_however_late_it_is_planned(bench: Bench) -> None:
+    """Fan-out was away for longer than the window: only the time in the log counts."""
+    bench.clock.advance(24 * 3600)
+    bench.event_log.offset, bench.event_log.past = 1, _events(0)
+    actor = await bench.actor(dedupe_s=60)
+
+    repeat = received(0, offset=1)
+    _feed(actor, [repeat, *_events(2)])
+    await bench.producer.until(lambda producer: bench.committed()[-1:] == [3])
+
+    assert bench.written() == ["2"]
 
 
 async def test_a_drain_commits_what_is_planned_and_plans_no_more(bench: Bench) -> None:
