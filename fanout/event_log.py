@@ -12,6 +12,7 @@ there are many, it reaches less far back after a takeover than before.
 
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
+from typing import NamedTuple
 
 import msgspec
 from aiokafka import AIOKafkaConsumer, TopicPartition
@@ -33,7 +34,14 @@ BLANK_MAX = 20_000
 
 
 class OffsetsRefused(Exception):
-    """The committed offset does not belong to this log; going on would lose or repeat events."""
+    """The committed offset is gone or not of this log; going on would lose or repeat events."""
+
+
+class ResumePoint(NamedTuple):
+    """From where to plan, and whether the group has it written down."""
+
+    offset: int
+    is_committed: bool
 
 
 class Bounds(msgspec.Struct, frozen=True):
@@ -56,6 +64,7 @@ class EventLog:
         make_admin: Callable[[], AIOKafkaAdminClient],
         *,
         topic: str,
+        deliveries_topic: str,
         group: str,
         log: FilteringBoundLogger,
         on_lost: Callable[[int], None],
@@ -63,19 +72,29 @@ class EventLog:
         self._make_consumer = make_consumer
         self._make_admin = make_admin
         self._topic = topic
+        self._deliveries_topic = deliveries_topic
         self._group = group
         self._log = log
         self._on_lost = on_lost
 
-    async def resume_point(self, partition: int) -> int:
-        """Return the offset from which no committed tick has taken anything."""
+    async def resume_point(self, partition: int) -> ResumePoint:
+        """Return the offset from which no committed tick has taken anything.
+
+        A group that never committed begins with the first event. One that has no offset although
+        something was fanned out has lost it (expired, or deleted with the group): refused, as
+        nobody but an operator can tell what of the log was taken.
+        """
         committed = await self._committed(partition)
         place = TopicPartition(self._topic, partition)
+        outcome = TopicPartition(self._deliveries_topic, partition)
         async with self._reader() as reader:
-            first = int((await reader.beginning_offsets([place]))[place])
-            end = int((await reader.end_offsets([place]))[place])
+            first = await self._first(reader, partition)
+            ends = await reader.end_offsets([place, outcome])
+        end = int(ends[place])
         if committed is None:
-            return first
+            if first < end and ends[outcome] > 0:
+                raise OffsetsRefused(self._without_offset(partition))
+            return ResumePoint(first, is_committed=False)
         if committed > end:
             raise OffsetsRefused(
                 f"{self._topic}[{partition}] ends at {end}, but the group stands at {committed}: "
@@ -89,7 +108,7 @@ class EventLog:
                 first_lost=committed,
                 lost=first - committed,
             )
-        return max(committed, first)
+        return ResumePoint(max(committed, first), is_committed=True)
 
     async def recall(
         self,
@@ -122,6 +141,15 @@ class EventLog:
                 if not is_dated and upto - high >= BLANK_MAX:
                     break
         return [record for records in reversed(spans) for record in records]
+
+    def _without_offset(self, partition: int) -> str:
+        return (
+            f"{self._group} has no offset for {self._topic}[{partition}], but fan-out wrote to "
+            f"{self._deliveries_topic}[{partition}] before: did it expire, or was the group "
+            "deleted? Stop fan-out and set it: kafka-consumer-groups --reset-offsets --execute "
+            f"--group {self._group} --topic {self._topic}:{partition} --to-datetime TIME "
+            "(or --to-latest; --to-earliest delivers all that is left again)"
+        )
 
     async def _committed(self, partition: int) -> int | None:
         place = TopicPartition(self._topic, partition)

@@ -10,7 +10,7 @@ from chassis.kafka import Record
 from chassis.tick import CommitInfo
 from chassis.tracing import Tracing
 from fanout.directory import Directory
-from fanout.event_log import Bounds
+from fanout.event_log import Bounds, ResumePoint
 from fanout.metrics import FanoutMetrics
 from fanout.plan import EventTypes, Fingerprint
 from fanout.received import Received
@@ -59,7 +59,7 @@ class RegistryView(Protocol):
 class Log(Protocol):
     """The part of fanout.event_log.EventLog that is used here."""
 
-    async def resume_point(self, partition: int) -> int:
+    async def resume_point(self, partition: int) -> ResumePoint:
         """Return where the group stands."""
 
     async def recall(

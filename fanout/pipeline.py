@@ -124,7 +124,7 @@ class PartitionFanout:
             event_types=self._parts.registry.event_types,
             window=window,
         )
-        offset = await self._parts.log_reader.resume_point(partition)
+        offset = await self._resume_point()
         bounds = Bounds(
             span_ms=int(limits.dedupe_s * 1000),
             events_max=limits.dedupe_events,
@@ -145,6 +145,19 @@ class PartitionFanout:
             took_s=round(self._parts.clock.monotonic() - began, 3),
         )
         self._task = asyncio.create_task(self._work(), name=f"fanout-{partition}")
+        return offset
+
+    async def _resume_point(self) -> int:
+        """Return from where to plan; it is committed before anything else is.
+
+        So whoever finds deliveries and no offset knows that it was lost: a first tick that failed
+        leaves aborted records behind, too.
+        """
+        place = self._place
+        offset, is_committed = await self._parts.log_reader.resume_point(place.partition)
+        if not is_committed:
+            offsets = {(place.events_topic, place.partition): offset}
+            await self._parts.producer.commit([], offsets=offsets, group=place.group)
         return offset
 
     def feed(self, records: Sequence[Received], end: int) -> None:

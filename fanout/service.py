@@ -98,6 +98,7 @@ class Actors:
             partial(kafka.consumer, settings.kafka, client_id=f"{CLIENT_ID}-recall"),
             partial(kafka.admin, settings.kafka, client_id=f"{CLIENT_ID}-offsets"),
             topic=self.events_topic,
+            deliveries_topic=self._topic_of("deliveries"),
             group=self.group,
             log=self._log,
             on_lost=self._metrics.lost.inc,

@@ -7,7 +7,7 @@ from typing import NamedTuple
 from chassis.kafka import KafkaUnavailable, Record
 from chassis.tick import CommitInfo, ProducerLost
 from fanout.directory import Directory
-from fanout.event_log import Bounds
+from fanout.event_log import Bounds, ResumePoint
 from fanout.plan import Fingerprint
 from fanout.received import Received
 from schemas.event_types import EventTypeCatalogue
@@ -137,12 +137,13 @@ class FakeEventLog:
 
     def __init__(self, offset: int = 0, past: Sequence[Received] = ()) -> None:
         self.offset = offset
+        self.is_committed = True
         self.past: Sequence[Received] = list(past)
         self.bounds: Bounds | None = None
 
-    async def resume_point(self, partition: int) -> int:
+    async def resume_point(self, partition: int) -> ResumePoint:
         """Return where the group stands."""
-        return self.offset
+        return ResumePoint(self.offset, self.is_committed)
 
     async def recall(
         self,

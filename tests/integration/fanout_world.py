@@ -160,6 +160,17 @@ class World:
             await kafka.retire(reader)
         return sum(ends[place] - max(0, found[place].offset) for place in places)
 
+    async def offsets(self, group: str, suffix: str) -> list[int]:
+        """Return what a group has committed of each partition, -1 for nothing."""
+        places = [TopicPartition(self.topic(suffix), p) for p in range(PARTITIONS)]
+        client = kafka.admin(self.kafka, client_id="test")
+        await kafka.start(client)
+        try:
+            found = await client.list_consumer_group_offsets(group, partitions=places)
+        finally:
+            await kafka.retire(client)
+        return [found[place].offset for place in places]
+
     @asynccontextmanager
     async def running(self, **limits: object) -> AsyncIterator[Sequence[Component]]:
         """Run a fan-out in this process."""

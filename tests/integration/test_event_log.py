@@ -11,7 +11,7 @@ import pytest
 from chassis import kafka, logs
 from chassis.settings import KafkaSettings
 from fanout.dedupe import DedupeWindow, Sighting
-from fanout.event_log import Bounds, EventLog
+from fanout.event_log import Bounds, EventLog, OffsetsRefused, ResumePoint
 from fanout.plan import Fingerprint
 from fanout.received import Received
 from tests.conftest import Broker
@@ -29,17 +29,23 @@ class Shelf:
 
     def __init__(self, settings: KafkaSettings, prefix: str) -> None:
         self._settings = settings
+        self.group = f"{prefix}-fanout"
         self.topic = f"{prefix}.events"
+        self.deliveries_topic = f"{prefix}.deliveries"
         self.event_log = EventLog(
             partial(kafka.consumer, settings, client_id="test"),
             partial(kafka.admin, settings, client_id="test"),
             topic=self.topic,
-            group=f"{prefix}-fanout",
+            deliveries_topic=self.deliveries_topic,
+            group=self.group,
             log=logs.get("test"),
         )
 
-    async def append(self, times_ms: Sequence[int], *, in_vain: bool = False) -> None:
+    async def append(
+        self, times_ms: Sequence[int], *, topic: str = "", in_vain: bool = False
+    ) -> None:
         """Append a record for each time, its value being its number; `in_vain` = abort them."""
+        topic = topic or self.topic
         transactional_id = f"{self.topic}-vain" if in_vain else None
         maker = kafka.producer(self._settings, client_id="test", transactional_id=transactional_id)
         await kafka.start(maker)
@@ -48,7 +54,7 @@ class Shelf:
                 await maker.begin_transaction()
             for number, at_ms in enumerate(times_ms):
                 value = str(number).encode()
-                await maker.send_and_wait(self.topic, value, partition=0, timestamp_ms=at_ms)
+                await maker.send_and_wait(topic, value, partition=0, timestamp_ms=at_ms)
             if in_vain:
                 await maker.abort_transaction()
         finally:
@@ -66,11 +72,12 @@ def _digest(record: Received) -> Fingerprint | None:
 
 @pytest.fixture
 async def shelf(kafka: Broker, prefix: str) -> Shelf:
-    """Give an empty log that keeps what is old."""
+    """Give empty logs that keep what is old."""
     settings = KafkaSettings(bootstrap_servers=(kafka.bootstrap_servers,))
     shelf = Shelf(settings, prefix)
     config = {"message.timestamp.type": "CreateTime", "retention.ms": "-1"}
-    await create_topics(settings, [Plan(shelf.topic, config=config)])
+    topics = (shelf.topic, shelf.deliveries_topic)
+    await create_topics(settings, [Plan(topic, config=config) for topic in topics])
     return shelf
 
 
@@ -113,3 +120,25 @@ async def test_what_was_taken_back_hides_nothing(shelf: Shelf) -> None:
 
     assert [known.identity for known in await shelf.recall(603)] == [0, 1]
     assert await shelf.recall(0) == []
+
+
+async def test_a_new_group_begins_with_the_first_event(shelf: Shelf) -> None:
+    """Events that came before the first fan-out are delivered."""
+    await shelf.append([OLD_MS] * 3)
+
+    assert await shelf.event_log.resume_point(0) == ResumePoint(0, is_committed=False)
+
+
+async def test_an_offset_that_was_lost_repeats_nothing(shelf: Shelf) -> None:
+    """Something was fanned out, and nobody knows how far: one line says what to do."""
+    await shelf.append([OLD_MS], topic=shelf.deliveries_topic)
+    assert await shelf.event_log.resume_point(0) == ResumePoint(0, is_committed=False)
+    await shelf.append([OLD_MS] * 3)
+
+    with pytest.raises(OffsetsRefused) as caught:
+        await shelf.event_log.resume_point(0)
+
+    assert f"kafka-consumer-groups --reset-offsets --execute --group {shelf.group}" in str(
+        caught.value
+    )
+    assert f"--topic {shelf.topic}:0" in str(caught.value)

@@ -238,6 +238,23 @@ async def test_the_window_is_no_larger_after_a_takeover_than_before(world: World
     assert doubled == {"0"}
 
 
+async def test_a_first_tick_that_failed_is_no_lost_offset(world: World) -> None:
+    """Aborted deliveries occupy offsets; the events are fanned out all the same, once."""
+    await world.subscribe("acme", "sub_1", enabled_at=0)
+    async with world.running(), asyncio.timeout(30):
+        while await world.offsets(f"{world.prefix}-fanout", "events") != [0] * PARTITIONS:
+            pass  # asking takes a while
+    event = world.event("acme", 1)
+    lost = msgspec.structs.replace(event, topic=world.topic("deliveries"))
+    await world.append_in_vain([lost])
+
+    await world.append([event])
+    async with world.running():
+        deliveries = await world.read("deliveries", upto=1)
+
+    assert pairs(deliveries) == {("acme", "1", "sub_1"): 1}
+
+
 async def test_kill_9_under_load_loses_and_doubles_nothing(world: World) -> None:
     """Three lives of the process, two of them cut off in the middle of the load."""
     for subscriber in SUBSCRIBERS:

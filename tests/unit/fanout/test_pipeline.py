@@ -340,6 +340,16 @@ async def test_a_successor_goes_on_from_the_committed_offset(bench: Bench) -> No
     assert bench.written() == ["0", "1"]
 
 
+async def test_the_first_owner_commits_where_it_begins_before_it_writes(bench: Bench) -> None:
+    """A first tick that fails leaves aborted deliveries: they must not look like a lost offset."""
+    bench.event_log.offset, bench.event_log.is_committed = 4, False
+
+    await bench.actor()
+
+    (tick,) = bench.producer.ticks
+    assert (tick.records, tick.offsets, tick.group) == ([], {("p.events", 0): 4}, "p-fanout")
+
+
 async def test_the_window_is_bounded_as_set(bench: Bench) -> None:
     """A takeover reads no further back than the settings say, whatever the time is."""
     await bench.actor(dedupe_s=60, dedupe_events=7, dedupe_bytes=2048)
