@@ -2,6 +2,10 @@
 
 Pure: the same records in the same order over the same registry give the same plans, which is what
 makes a takeover after a crash continue exactly where the last committed tick ended.
+
+An event that breaks its schema takes its identity all the same. A takeover rebuilds the window from
+the log and cannot know what the schema was then: if violations took none, an event sent again after
+its schema was relaxed would be delivered or dropped as a duplicate, depending on who took over.
 """
 
 from collections.abc import Callable, Sequence

@@ -348,3 +348,21 @@ def test_a_repeat_is_judged_once(desk: Desk) -> None:
 
     assert desk.plan(1, value=b"{}").result is Result.DUPLICATE
     assert desk.plan(1, value=b'{"n": 1}').reason is QuarantineReason.CONFLICT
+
+
+def test_a_new_id_or_time_frees_what_broke_its_schema(desk: Desk) -> None:
+    """What the runbook of the quarantine says: the old id is taken, also by a relaxed schema."""
+    desk.event_types.change("order.paid", event_type())
+    desk.plan(1, value=b"{}")
+    desk.event_types.change("order.paid", None)
+
+    assert desk.plan(1, value=b"{}").result is Result.DUPLICATE
+    assert desk.plan(2, value=b"{}").result is Result.MATCHED
+    assert desk.plan(1, value=b"{}", timestamp=NOW_MS + 10_001).result is Result.MATCHED
+
+
+def test_what_is_broken_otherwise_takes_no_id(desk: Desk) -> None:
+    """It is sent again with the same one."""
+    assert desk.plan(1, value=b"x" * (DATA_BYTES_MAX + 1)).reason is QuarantineReason.TOO_LARGE
+
+    assert desk.plan(1).result is Result.MATCHED
