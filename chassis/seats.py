@@ -97,6 +97,9 @@ class OwnershipHooks:
     def on_death(self) -> None:
         """Tell that an actor gave up."""
 
+    def on_closed(self, partition: int, actor: Actor) -> None:
+        """Tell that an actor was closed; nobody asks it for anything any more."""
+
     def on_consumer_rebuilt(self) -> None:
         """Tell that the group consumer failed and is built anew."""
 
@@ -339,3 +342,4 @@ class Seats:
                 await actor.close(reason)
         except Exception as error:  # noqa: BLE001  # closing goes on with the other partitions
             self._log.error("ownership.close_failed", partition=partition, error=repr(error))
+        self._hooks.on_closed(partition, actor)

@@ -21,7 +21,7 @@ from chassis.tick import TickProducer
 from chassis.tracing import Tracing, make_tracing
 from chassis.vault import Vault
 from deliverer.attempts import Attempter
-from deliverer.components import Membership, RegistryReader, Sending
+from deliverer.components import MemberHooks, Membership, RegistryReader, Sending
 from deliverer.debug import descriptions
 from deliverer.delays import DelayReader
 from deliverer.descriptors import Descriptors, files_for, fit
@@ -98,7 +98,7 @@ async def build(settings: DelivererSettings) -> Sequence[Component]:
         make_writer=lambda partition: _tick_producer(settings, partition, clock),
     )
     membership = Membership(
-        lambda make_actor: _ownership(settings, names, metrics, make_actor),
+        lambda make, closed: _ownership(settings, names, make, MemberHooks(metrics, closed)),
         make_worker=lambda partition, group: PartitionWorker(partition, parts, group),
         drain_s=settings.deliverer.drain_s,
     )
@@ -325,8 +325,8 @@ def _tick_producer(settings: DelivererSettings, partition: int, clock: Clock) ->
 def _ownership(
     settings: DelivererSettings,
     names: TopicNames,
-    metrics: DelivererMetrics,
     make_actor: Callable[[int], PartitionWorker],
+    hooks: OwnershipHooks,
 ) -> Ownership:
     return Ownership(
         settings.kafka,
@@ -336,23 +336,8 @@ def _ownership(
         make_actor=make_actor,
         log=logs.get("ownership"),
         drain_s=settings.deliverer.drain_s,
-        hooks=Hooks(metrics),
+        hooks=hooks,
     )
-
-
-class Hooks(OwnershipHooks):
-    """Counts rebalances, and records that a running partition could not read any more."""
-
-    def __init__(self, metrics: DelivererMetrics) -> None:
-        self._metrics = metrics
-
-    def on_assigned(self, owned: int, *, gained: int, lost: int) -> None:
-        """Count an assignment of the group."""
-        self._metrics.rebalances.inc()
-
-    def on_records_lost(self, offsets: int) -> None:
-        """Count what retention took before it was read."""
-        self._metrics.lost["deliveries"].inc(offsets)
 
 
 def _admin(

@@ -98,6 +98,7 @@ class PartitionFanout:
             "drafted": self._draft.events,
             "is_committing": self._commit is not None,
             "is_draining": self._is_draining,
+            "remembered": 0 if self._planner is None else self._planner.remembered,
         }
 
     @property
@@ -206,6 +207,9 @@ class PartitionFanout:
         await self._parts.producer.retire()
         await self._parts.registry.disown(self._place.partition)
         self._queue.clear()
+        self._planner = None  # with window and directory, whoever still knows the actor
+        self._draft = self._new_draft()
+        self._commit = None
         self._parts.log.info("fanout.closed", partition=self._place.partition, reason=reason)
 
     async def _work(self) -> None:

@@ -97,6 +97,11 @@ class Planner:
         self._event_types = event_types
         self._window = window
 
+    @property
+    def remembered(self) -> int:
+        """Return how many events the dedupe window holds."""
+        return len(self._window)
+
     def plan(
         self, record: Received, *, registry_offset: int, size_bytes: int | None = None
     ) -> Plan:

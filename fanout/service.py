@@ -1,6 +1,6 @@
 """Wire the fan-out: one table, one group member, one actor for each partition it owns."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 
 from prometheus_client import CollectorRegistry
@@ -11,7 +11,7 @@ from chassis.clock import Clock, SystemClock
 from chassis.debug import Describe
 from chassis.lifecycle import Component, command
 from chassis.metrics import LoopLag, make_registry
-from chassis.ownership import Ownership, OwnershipHooks
+from chassis.ownership import Actor, Ownership, OwnershipHooks
 from chassis.preconditions import Preconditions
 from chassis.retention import KafkaSafeOffsets, RetentionWatch
 from chassis.table import Table
@@ -80,7 +80,7 @@ class Actors:
             make_actor=self.make,
             log=logs.get("ownership"),
             drain_s=DRAIN_S,
-            hooks=Hooks(metrics),
+            hooks=Hooks(metrics, closed=self.forget),
         )
 
     def make(self, partition: int) -> PartitionFanout:
@@ -122,6 +122,11 @@ class Actors:
         )
         actor = self._latest[partition] = PartitionFanout(place, parts, limits=settings.fanout)
         return actor
+
+    def forget(self, partition: int, actor: Actor) -> None:
+        """Let go of an actor that was closed, if no other took its place."""
+        if self._latest.get(partition) is actor:
+            del self._latest[partition]
 
     def descriptions(self) -> Mapping[str, Describe]:
         """Return what `/debug` shows."""
@@ -253,10 +258,15 @@ class BrokenRules(RegistryHooks):
 
 
 class Hooks(OwnershipHooks):
-    """Counts rebalances, and events that a running partition could not read any more."""
+    """Counts rebalances and lost events, and passes on which actors were closed."""
 
-    def __init__(self, metrics: FanoutMetrics) -> None:
+    def __init__(self, metrics: FanoutMetrics, *, closed: Callable[[int, Actor], None]) -> None:
         self._metrics = metrics
+        self._closed = closed
+
+    def on_closed(self, partition: int, actor: Actor) -> None:
+        """Let go of it."""
+        self._closed(partition, actor)
 
     def on_assigned(self, owned: int, *, gained: int, lost: int) -> None:
         """Count an assignment of the group."""

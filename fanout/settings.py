@@ -20,7 +20,7 @@ class FanoutLimits(Section):
         default=200_000,
         ge=1,
         le=10_000_000,
-        description="Events of a partition that the dedupe window holds; about 130 bytes each.",
+        description="Events of a partition that the dedupe window holds; about 200 bytes each.",
     )
     dedupe_bytes: int = Field(
         default=64 * _MIB,

@@ -5,8 +5,10 @@ import math
 import re
 
 import pytest
+import yaml
 
 from bench.report import short
+from fanout.settings import FanoutLimits
 from tests.docs.snippets import ROOT
 
 PAGE = (ROOT / "docs" / "operations.md").read_text()
@@ -14,6 +16,10 @@ FIGURES = json.loads((ROOT / "bench" / "results.json").read_text())["figures"]
 ROW = re.compile(r"^\| `([A-Z])` \| ([^|]+) \| ([\d.,]+) [^|]+\|", re.MULTILINE)
 YOURS = re.compile(r"^\| `([A-Za-z])` [^|]+\| yours \| ([\d.,]+) \|", re.MULTILINE)
 CORES = re.compile(r"^\| (\S+) cores[^|]*\| `([^`]+)`[^|]*\| ([\d.]+) \|", re.MULTILINE)
+
+
+MEMORY = re.compile(r"^\| (?:memory of a fan-out|…)[^|]*\| `[^`]+` \| (\d+) MiB \|", re.MULTILINE)
+MIB = 1_048_576
 
 
 def number(text: str) -> float:
@@ -70,3 +76,22 @@ def test_the_example_follows_from_the_table() -> None:
     assert list(cores) == ["gateway", "fan-out", "deliverer", "Kafka"]
     processes = ", ".join(str(max(2, math.ceil(2 * one))) for one in list(cores.values())[:3])
     assert f"| processes of each | `2 · cores`, rounded up, at least 2 | {processes} |" in PAGE
+
+
+def test_the_memory_of_a_fan_out_counts_its_windows() -> None:
+    """All lie in the process that is left; as large as they get, the chart's limit holds."""
+    limits = FanoutLimits()
+    yours = {symbol: number(value) for symbol, value in YOURS.findall(PAGE)}
+    said = FanoutLimits.model_fields["dedupe_events"].description or ""
+    each = int(re.findall(r"about (\d+) bytes each", said)[0])
+    base, registry = 78, yours["N"] * 1064 / MIB
+    full = limits.dedupe_events * each / MIB
+    usual = min(limits.dedupe_events, limits.dedupe_bytes / yours["b"]) * each / MIB
+
+    shown = [round(base + registry + 12 * window) for window in (usual, full)]
+    assert [int(row) for row in MEMORY.findall(PAGE)] == shown
+    assert f"so a full one {full:.0f} MiB" in PAGE
+    assert "| fan-out | 1,064 bytes, 78 MiB |" in PAGE
+    values = yaml.safe_load((ROOT / "helm" / "hooklane" / "values.yaml").read_text())
+    assert values["topics"]["partitions"] == 12
+    assert shown[1] < int(values["fanout"]["resources"]["limits"]["memory"].removesuffix("Mi"))

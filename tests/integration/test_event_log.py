@@ -39,6 +39,7 @@ class Shelf:
             deliveries_topic=self.deliveries_topic,
             group=self.group,
             log=logs.get("test"),
+            on_lost=lambda _: None,
         )
 
     async def append(

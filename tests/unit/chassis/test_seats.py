@@ -6,8 +6,19 @@ from collections.abc import Callable
 import structlog
 from structlog.testing import capture_logs
 
-from chassis.seats import ABANDONED_S, TAKEOVERS_MAX, OwnershipHooks, Seats
+from chassis.seats import ABANDONED_S, TAKEOVERS_MAX, Actor, OwnershipHooks, Seats
 from tests.fakes.actor import RecordingActor
+
+
+class Recorded(OwnershipHooks):
+    """Writes down who was closed."""
+
+    def __init__(self, closed: list[tuple[int, Actor]]) -> None:
+        self._closed = closed
+
+    def on_closed(self, partition: int, actor: Actor) -> None:
+        """Remember it."""
+        self._closed.append((partition, actor))
 
 
 class Room:
@@ -21,6 +32,7 @@ class Room:
     ) -> None:
         self.journal: list[tuple[str, int]] = []
         self.made: list[RecordingActor] = []
+        self.closed: list[tuple[int, Actor]] = []
         self.sought: list[tuple[int, int]] = []
         self.confirms: list[bool | None] = []
         self.asked = 0
@@ -30,7 +42,7 @@ class Room:
             seek=lambda partition, offset: self.sought.append((partition, offset)),
             confirm=self._confirm,
             log=structlog.get_logger(),
-            hooks=OwnershipHooks(),
+            hooks=Recorded(self.closed),
             abandoned_s=abandoned_s,
         )
 
@@ -84,6 +96,23 @@ async def test_kept_ones_go_on_lost_ones_close() -> None:
     assert room.running() == [1]
     assert len(room.made) == 2
     assert room.journal.index(("drain", 1)) < room.journal.index(("resume", 1))
+
+
+async def test_whoever_was_closed_is_told_once() -> None:
+    """Those that are lost, those that died, and the last ones: nobody has to keep them."""
+    room = Room()
+    room.seats.assign({1, 2}, is_same_member=False)
+    await until(lambda: room.running() == [1, 2])
+
+    room.seats.assign({1}, is_same_member=True)
+    await until(lambda: room.closed == [(2, room.made[1])])
+    room.made[0].is_dead = True
+    room.seats.sweep()
+    await until(lambda: len(room.closed) == 2)
+    await room.seats.close_all("stop")
+
+    assert room.closed[1] == (1, room.made[0])
+    assert len(room.closed) == len(set(room.closed)) <= 3
 
 
 async def test_after_a_kick_nothing_is_kept() -> None:

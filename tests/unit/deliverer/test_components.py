@@ -6,7 +6,11 @@ from collections.abc import Callable
 import pytest
 
 from chassis.lifecycle import Component
-from deliverer.components import Membership, RegistryReader, Sending
+from chassis.metrics import make_registry
+from chassis.seats import Actor
+from deliverer.components import MemberHooks, Membership, RegistryReader, Sending
+from deliverer.metrics import DelivererMetrics
+from deliverer.worker import PartitionWorker
 from tests.contract.lifecycle import LifecycleContract
 from tests.fakes.deliverer import Bench, delivery_record
 
@@ -14,8 +18,11 @@ from tests.fakes.deliverer import Bench, delivery_record
 class FakeOwnership:
     """A group that gives partition 0, and drains like the real one."""
 
-    def __init__(self, make_actor: Callable[[int], object]) -> None:
+    def __init__(
+        self, make_actor: Callable[[int], object], closed: Callable[[int, Actor], None]
+    ) -> None:
         self.make_actor = make_actor
+        self.closed = closed
         self.is_left = False
         self.fault: Exception | None = None
 
@@ -36,8 +43,10 @@ def membership(bench: Bench) -> tuple[Membership, list[FakeOwnership]]:
     """Return a membership that gives the bench's worker partition 0."""
     made: list[FakeOwnership] = []
 
-    def ownership(make_actor: Callable[[int], object]) -> FakeOwnership:
-        made.append(FakeOwnership(make_actor))
+    def ownership(
+        make_actor: Callable[[int], object], closed: Callable[[int, Actor], None]
+    ) -> FakeOwnership:
+        made.append(FakeOwnership(make_actor, closed))
         return made[0]
 
     component = Membership(
@@ -91,6 +100,33 @@ async def test_dead_workers_are_not_drained() -> None:
 
     assert component.workers() == []
     await component.stop()
+
+
+async def test_a_worker_that_was_closed_is_let_go() -> None:
+    """Else a process would keep a machine for each partition that it ever owned."""
+    workers = [Bench().worker, Bench().worker]
+    given = iter(workers)
+    made: list[FakeOwnership] = []
+
+    def ownership(
+        make_actor: Callable[[int], PartitionWorker], closed: Callable[[int, Actor], None]
+    ) -> FakeOwnership:
+        metrics = DelivererMetrics(make_registry("deliverer"))
+        made.append(FakeOwnership(make_actor, MemberHooks(metrics, closed).on_closed))
+        return made[0]
+
+    component = Membership(
+        ownership,  # type: ignore[arg-type]  # the shape of Ownership that is used
+        make_worker=lambda _partition, _group: next(given),
+        drain_s=0.0,
+    )
+    made[0].make_actor(0)
+    made[0].make_actor(0)
+
+    made[0].closed(0, workers[0])
+    assert component.workers() == [workers[1]]
+    made[0].closed(0, workers[1])
+    assert component.workers() == []
 
 
 async def test_a_partition_that_nobody_works_on_is_named() -> None:

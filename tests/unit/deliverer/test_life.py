@@ -77,7 +77,7 @@ async def test_what_retention_took_is_alarmed() -> None:
 async def test_a_lane_that_retention_cut_is_alarmed() -> None:
     """The mark of the partition has left it behind, so the log seems whole."""
     paused = LaneRecord(low=5, done=[], held=None, since=1)
-    bench = Bench(state=committed(12, begin=9, **{"sub_a/0": paused}))
+    bench = Bench(state=committed(12, begin=9, lanes={"sub_a/0": paused}))
 
     await life_of(bench)
 

@@ -1,10 +1,14 @@
 """Tests of the dedupe window."""
 
+import re
+import tracemalloc
+
 import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
 
 from fanout.dedupe import DedupeWindow, Sighting, content_of, identity_of
+from fanout.settings import FanoutLimits
 from schemas.event import Event
 from schemas.ids import event_digest
 
@@ -75,6 +79,24 @@ def test_a_long_life_keeps_the_queue_short() -> None:
     assert len(window) == 50
     assert window.log_bytes == 500
     assert _see(window, 19_950) is Sighting.DUPLICATE
+
+
+def test_a_full_window_takes_the_memory_that_its_setting_names() -> None:
+    """After events have come and gone, which is when it is largest."""
+    limits = FanoutLimits()
+    said = FanoutLimits.model_fields["dedupe_events"].description or ""
+    each = int(re.findall(r"about (\d+) bytes each", said)[0])
+    tracemalloc.start()
+    try:
+        window = _window(events_max=limits.dedupe_events, bytes_max=limits.dedupe_bytes)
+        for number in range(2 * limits.dedupe_events):
+            spread = number * 0x9E3779B97F4A7C15 % 2**64
+            _see(window, spread, spread >> 1)
+        held, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+
+    assert 0.9 * each < held / len(window) <= each
 
 
 @given(

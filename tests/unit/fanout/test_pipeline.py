@@ -428,6 +428,18 @@ async def test_closing_gives_everything_back(bench: Bench) -> None:
     assert bench.registry.owned == set()
 
 
+async def test_a_closed_actor_keeps_no_window(bench: Bench) -> None:
+    """Tens of megabytes, and a successor builds its own."""
+    actor = await bench.actor()
+    _feed(actor, _events(0, 1))
+    await bench.producer.until(lambda producer: bench.committed()[-1:] == [2])
+    assert actor.describe()["remembered"] == 2
+
+    await actor.close("lost")
+
+    assert actor.describe()["remembered"] == 0
+
+
 async def test_events_are_counted_when_their_tick_is_committed(bench: Bench) -> None:
     """Results, deliveries, delay, reasons and the broker's clock."""
     actor = await bench.actor()

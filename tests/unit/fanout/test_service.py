@@ -1,5 +1,8 @@
 """Tests of the wiring of the fan-out."""
 
+import gc
+import weakref
+
 import pytest
 
 from chassis.admin import AdminServer
@@ -57,6 +60,33 @@ async def test_a_made_actor_counts_only_once_it_runs() -> None:
     assert actors.committed() == {}
 
 
+async def test_an_actor_that_was_closed_is_let_go() -> None:
+    """Else a process would keep something of each partition that it ever owned."""
+    actors = Actors(SETTINGS, FanoutMetrics(make_registry("fanout")), ManualClock())
+    first = weakref.ref(actors.make(2))
+    second = weakref.ref(actors.make(2))
+
+    for made in (first, second):
+        if (actor := made()) is not None:
+            await actor.close("lost")
+            actors.forget(2, actor)
+        actor = None
+    gc.collect()
+
+    assert (first(), second()) == (None, None)
+
+
+async def test_a_closed_actor_takes_no_successor_along() -> None:
+    """Its partition may have been taken over again by then."""
+    actors = Actors(SETTINGS, FanoutMetrics(make_registry("fanout")), ManualClock())
+    first, second = actors.make(2), weakref.ref(actors.make(2))
+
+    actors.forget(2, first)
+    gc.collect()
+
+    assert second() is not None
+
+
 def test_broken_rules_of_the_registry_are_counted() -> None:
     """An alarm can stand on each kind."""
     instruments = make_registry("fanout")
@@ -74,7 +104,7 @@ def test_events_that_a_running_partition_lost_are_counted() -> None:
     """By the name on which the alarm stands."""
     instruments = make_registry("fanout")
 
-    Hooks(FanoutMetrics(instruments)).on_records_lost(7)
+    Hooks(FanoutMetrics(instruments), closed=lambda _p, _a: None).on_records_lost(7)
 
     assert instruments.get_sample_value("hooklane_records_lost_total", {"kind": "events"}) == 7
 
