@@ -90,13 +90,39 @@ class Ownership:
         """Whether the last `assigned` named the partition."""
         return partition in self._seats and self.is_joined
 
+    def assigned(self) -> int:
+        """Count the partitions that the group gave us; any thread may ask."""
+        return len(self._seats)
+
+    def running(self) -> int:
+        """Count those that are taken over and worked on; any thread may ask."""
+        return max(0, len(self._seats) - len(self._seats.waiting()))
+
+    def waiting(self) -> dict[int, int]:
+        """Return where the partitions stand that nobody works on, as far as that is known.
+
+        It is the offset of the group, or the first of the log where the group has none that lies in
+        it. Any thread may ask.
+        """
+        consumer = self._consumer
+        places = [TopicPartition(self._topic, partition) for partition in self._seats.waiting()]
+        found = (
+            (place.partition, None if consumer is None else kafka_seam.position_of(consumer, place))
+            for place in places
+        )
+        return {partition: position for partition, position in found if position is not None}
+
     def lag_records(self) -> int:
-        """Return how far the actors that run here are behind, as of the last fetch answers."""
+        """Return how far our partitions are behind, as of the last fetch answers.
+
+        Of one that nobody works on no more is known than was fetched in advance.
+        """
         consumer, lag = self._consumer, 0
-        for seat, actor in self._seats.running():
-            place = TopicPartition(self._topic, seat.partition)
+        stands = self.waiting() | {s.partition: a.position for s, a in self._seats.running()}
+        for partition, position in stands.items():
+            place = TopicPartition(self._topic, partition)
             end = None if consumer is None else kafka_seam.stable_end_of(consumer, place)
-            lag += max(0, (end or 0) - actor.position)
+            lag += max(0, (end or 0) - position)
         return lag
 
     def wake(self) -> None:
@@ -115,7 +141,6 @@ class Ownership:
                     failures = 0 if self._epoch > joined_before else failures
                     pause_s = _REBUILD_S[min(failures, len(_REBUILD_S) - 1)]
                     failures += 1
-                    self._hooks.on_consumer_rebuilt()
                     self._log.error("ownership.consumer_lost", error=repr(e), pause_s=pause_s)
                     await self._drop_consumer()
                     await kafka.wait_or_stop(stop, pause_s)
@@ -256,7 +281,6 @@ class Ownership:
 
     def _discard(self, got: dict[TopicPartition, list[Fetched]]) -> None:
         """Throw records away that a rebalance overtook, and go back to where their actors are."""
-        self._hooks.on_discarded(sum(len(records) for records in got.values()))
         for seat, actor in list(self._seats.running()):
             if TopicPartition(self._topic, seat.partition) in got:
                 self._seek(seat.partition, actor.position)

@@ -53,7 +53,7 @@ class Actor(Protocol):
 
     @property
     def position(self) -> int:
-        """The next offset it wants; asked after a rebalance."""
+        """The next offset it wants; asked after a rebalance, and of a dead one for the lag."""
         ...
 
     @property
@@ -91,20 +91,11 @@ class OwnershipHooks:
     def on_assigned(self, owned: int, *, gained: int, lost: int) -> None:
         """Tell the outcome of a rebalance in partitions."""
 
-    def on_takeover(self, duration_s: float, *, is_done: bool) -> None:
-        """Tell how long one takeover took, and whether it worked."""
-
-    def on_death(self) -> None:
-        """Tell that an actor gave up."""
+    def on_takeover_failed(self) -> None:
+        """Tell that a takeover failed; it is tried again."""
 
     def on_closed(self, partition: int, actor: Actor) -> None:
         """Tell that an actor was closed; nobody asks it for anything any more."""
-
-    def on_consumer_rebuilt(self) -> None:
-        """Tell that the group consumer failed and is built anew."""
-
-    def on_discarded(self, records: int) -> None:
-        """Tell that records were thrown away because a rebalance overtook them."""
 
     def on_records_lost(self, offsets: int) -> None:
         """Tell that the log began above what was to be read next: retention was faster."""
@@ -122,6 +113,11 @@ class Seat:
         self.failures = 0
         self.running_since = 0.0
         self.takeover: asyncio.Task[None] | None = None
+
+    @property
+    def is_worked_on(self) -> bool:
+        """Whether an actor took it over and has not given up."""
+        return self.is_running and self.actor is not None and not self.actor.is_dead
 
 
 class Seats:
@@ -159,6 +155,10 @@ class Seats:
         for seat in self._seats.values():
             if seat.is_running and seat.actor is not None:
                 yield seat, seat.actor
+
+    def waiting(self) -> list[int]:
+        """List the partitions that nobody works on; any thread may ask."""
+        return [seat.partition for seat in list(self._seats.values()) if not seat.is_worked_on]
 
     async def balance(self, drain_s: float, timeout_s: float) -> None:
         """Feed nobody from here on, and let all finish what runs: the group is in the balance."""
@@ -224,8 +224,8 @@ class Seats:
     def _bury(
         self, seat: Seat, actor: Actor, *, is_wanted: bool, after_s: float | None = None
     ) -> None:
-        self._hooks.on_death()
         self._log.warning("ownership.dead", partition=seat.partition, is_wanted=is_wanted)
+        self._seek(seat.partition, actor.position)  # where the lag counts from until the takeover
         if asyncio.get_running_loop().time() - seat.running_since > _SETTLED_S:
             seat.failures = 0
         seat.is_running, seat.actor = False, None
@@ -271,32 +271,29 @@ class Seats:
             after_s = _CONFIRM_PAUSE_S
 
     async def _try_takeover(self, seat: Seat) -> bool:
-        loop = asyncio.get_running_loop()
-        began, actor = loop.time(), None
+        actor = None
         try:
             async with self._gate:
-                began = loop.time()
                 actor = seat.actor = self._make_actor(seat.partition)
                 position = await actor.take_over()
-            took_s = loop.time() - began
             is_drained = self.is_in_balance
             if is_drained:
                 await actor.drain(0)  # the next `assigned` seeks and resumes, or closes
         except Exception as error:  # noqa: BLE001  # one partition's trouble stays its own
             seat.actor = None
-            self._hooks.on_takeover(loop.time() - began, is_done=False)
+            self._hooks.on_takeover_failed()
             self._log.error(
                 "ownership.takeover_failed", partition=seat.partition, error=repr(error)
             )
             if actor is not None:
                 await self._end_actor(seat.partition, actor, "dead")
             return False
-        self._hooks.on_takeover(took_s, is_done=True)
         if not self.is_in_balance:  # it may have come while the last tick of the drain was written
             self._seek(seat.partition, position)
             if is_drained:
                 actor.resume()
-        seat.end, seat.is_running, seat.running_since = position, True, loop.time()
+        seat.end, seat.is_running = position, True
+        seat.running_since = asyncio.get_running_loop().time()
         return True
 
     def _close(self, seat: Seat, reason: CloseReason) -> None:

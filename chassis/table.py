@@ -33,16 +33,6 @@ _REBUILD_S = (0.2, 0.5, 1.0, 2.0, 5.0)
 _END_OFFSET_S = 5.0
 
 
-class TableHooks:
-    """What a service may count; override what it wants."""
-
-    def on_broken(self) -> None:
-        """Tell that a record could not be decoded; the last good value stays."""
-
-    def on_reader_rebuilt(self) -> None:
-        """Tell that the reader failed and is built anew."""
-
-
 class WriteUnavailable(Exception):
     """A write could not be made in time, and nothing was written."""
 
@@ -71,17 +61,17 @@ class Table(Generic[T]):
         client_id: str,
         log: FilteringBoundLogger,
         on_change: Callable[[int, bytes, T | None], None] | None = None,
-        hooks: TableHooks | None = None,
+        on_broken: Callable[[], object] | None = None,
         clock: Clock | None = None,
     ) -> None:
-        """`decode(key, value)` raises ValueError for what it cannot read."""
+        """`decode(key, value)` raises ValueError for what it cannot read: then `on_broken`."""
         self._settings = settings
         self.topic = topic
         self._decode = decode
         self._client_id = client_id
         self._log = log
         self._on_change = on_change
-        self._hooks = hooks or TableHooks()
+        self._on_broken = on_broken
         self._clock = clock or SystemClock()
         self._entries: dict[int, dict[bytes, tuple[T, int]]] = {}
         self._positions: dict[int, int] = {}
@@ -263,7 +253,6 @@ class Table(Generic[T]):
             except (RuntimeError, OSError, TimeoutError, AssertionError, KafkaUnavailable) as error:
                 pause_s = _REBUILD_S[min(failures, len(_REBUILD_S) - 1)]
                 failures += 1
-                self._hooks.on_reader_rebuilt()
                 self._log.warning("table.reader_lost", topic=self.topic, error=repr(error))
                 await kafka.wait_or_stop(self._stop, pause_s)
 
@@ -368,7 +357,8 @@ class Table(Generic[T]):
                     raise ValueError("no key")  # noqa: TRY301  # same end as an unreadable one
                 value = self._decode(key, record.value)
             except ValueError as error:
-                self._hooks.on_broken()
+                if self._on_broken is not None:
+                    self._on_broken()
                 self._log.error(
                     "table.record_broken",
                     topic=self.topic,

@@ -3,12 +3,12 @@
 import asyncio
 from collections.abc import Callable
 
-from chassis.ownership import Actor, Ownership, OwnershipHooks
+from chassis.ownership import Actor, Ownership
+from chassis.ownership_metrics import Closed
 from chassis.table import Table
 from chassis.table_writer import TableWriter
 from deliverer.disabling import Disabler
 from deliverer.endpoints import RegistryEntry
-from deliverer.metrics import DelivererMetrics
 from deliverer.policy.view import MachineView
 from deliverer.sender.sender import HttpSender
 from deliverer.worker import PartitionWorker
@@ -66,34 +66,12 @@ class Sending:
         await self._sender.close()
 
 
-class MemberHooks(OwnershipHooks):
-    """Counts rebalances and lost records, and passes on which workers were closed."""
-
-    def __init__(self, metrics: DelivererMetrics, closed: Callable[[int, Actor], None]) -> None:
-        self._metrics = metrics
-        self._closed = closed
-
-    def on_assigned(self, owned: int, *, gained: int, lost: int) -> None:
-        """Count an assignment of the group."""
-        self._metrics.rebalances.inc()
-
-    def on_records_lost(self, offsets: int) -> None:
-        """Count what retention took before a running partition had read it."""
-        self._metrics.lost["deliveries"].inc(offsets)
-
-    def on_closed(self, partition: int, actor: Actor) -> None:
-        """Let go of it."""
-        self._closed(partition, actor)
-
-
 class Membership:
     """Component: membership of the group, and the workers of the partitions it gives us."""
 
     def __init__(
         self,
-        ownership: Callable[
-            [Callable[[int], PartitionWorker], Callable[[int, Actor], None]], Ownership
-        ],
+        ownership: Callable[[Callable[[int], PartitionWorker], Closed], Ownership],
         *,
         make_worker: Callable[[int, Ownership], PartitionWorker],
         drain_s: float,

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Sequence
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from chassis.instruments import Distribution, Distributions, Tallies
+from chassis.ownership_metrics import OwnershipMetrics
 from deliverer.fate import WAYS
 from schemas.attempt import AttemptKind
 from schemas.dead_letter import DeadLetterReason
@@ -178,15 +179,13 @@ class DelivererMetrics:
             "Records of the log read again for lanes that lag.",
             registry=registry,
         )
-        self.rebalances = Counter(
-            "hooklane_rebalances",
-            "Assignments of partitions by the consumer group.",
+        self.ownership = OwnershipMetrics(registry, lost=self.lost["deliveries"])
+        lag = Gauge(
+            "hooklane_consumer_lag_records",
+            "Records not read of the partitions of this process, worked on or not.",
+            ["topic"],
             registry=registry,
         )
-        lag = Gauge(
-            "hooklane_consumer_lag_records", "Records owned and not read.", ["topic"],
-            registry=registry,
-        )  # fmt: skip
         self.lag = lag.labels("deliveries")
         self.clock_skew = Gauge(
             "hooklane_clock_skew_seconds",
@@ -199,6 +198,11 @@ class DelivererMetrics:
         self.registry_lag = Gauge(
             "hooklane_registry_lag_seconds",
             "Seconds for which a change of the registry may be unknown here.",
+            registry=registry,
+        )
+        self.registry_broken = Counter(
+            "hooklane_registry_broken_records",
+            "Records of the registry that could not be read; the last good ones stay.",
             registry=registry,
         )
         self.vault_closed = Gauge(

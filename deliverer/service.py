@@ -12,7 +12,8 @@ from chassis.debug import Describe
 from chassis.descriptors import raise_limit
 from chassis.lifecycle import Component, command
 from chassis.metrics import LoopLag, make_registry
-from chassis.ownership import Ownership, OwnershipHooks
+from chassis.ownership import Ownership
+from chassis.ownership_metrics import Closed
 from chassis.preconditions import Preconditions
 from chassis.retention import KafkaSafeOffsets, RetentionWatch
 from chassis.table import Table
@@ -21,7 +22,7 @@ from chassis.tick import TickProducer
 from chassis.tracing import Tracing, make_tracing
 from chassis.vault import Vault
 from deliverer.attempts import Attempter
-from deliverer.components import MemberHooks, Membership, RegistryReader, Sending
+from deliverer.components import Membership, RegistryReader, Sending
 from deliverer.debug import descriptions
 from deliverer.delays import DelayReader
 from deliverer.descriptors import Descriptors, files_for, fit
@@ -66,7 +67,7 @@ async def build(settings: DelivererSettings) -> Sequence[Component]:
     instruments = make_registry(NAME)
     metrics = DelivererMetrics(instruments)
     names = TopicNames.of(settings.topics.prefix)
-    reading = _reading(settings, names, clock)
+    reading = _reading(settings, names, clock, on_broken=metrics.registry_broken.inc)
     metrics.vault_closed.set_function(lambda: reading.registry.closed)
     descriptors = _descriptors(settings)
     sender = _sender(settings, metrics, descriptors)
@@ -98,7 +99,7 @@ async def build(settings: DelivererSettings) -> Sequence[Component]:
         make_writer=lambda partition: _tick_producer(settings, partition, clock),
     )
     membership = Membership(
-        lambda make, closed: _ownership(settings, names, make, MemberHooks(metrics, closed)),
+        lambda make, closed: _ownership(settings, names, metrics, make, closed),
         make_worker=lambda partition, group: PartitionWorker(partition, parts, group),
         drain_s=settings.deliverer.drain_s,
     )
@@ -246,7 +247,13 @@ class _Reading(NamedTuple):
     disabler: Disabler
 
 
-def _reading(settings: DelivererSettings, names: TopicNames, clock: Clock) -> _Reading:
+def _reading(
+    settings: DelivererSettings,
+    names: TopicNames,
+    clock: Clock,
+    *,
+    on_broken: Callable[[], object],
+) -> _Reading:
     prefix = settings.topics.prefix
 
     def changed(partition: int, key: bytes, entry: RegistryEntry | None) -> None:
@@ -259,6 +266,7 @@ def _reading(settings: DelivererSettings, names: TopicNames, clock: Clock) -> _R
         client_id=CLIENT_ID,
         log=logs.get("registry"),
         on_change=changed,
+        on_broken=on_broken,
         clock=clock,
     )
     writer = TableWriter(
@@ -325,10 +333,11 @@ def _tick_producer(settings: DelivererSettings, partition: int, clock: Clock) ->
 def _ownership(
     settings: DelivererSettings,
     names: TopicNames,
+    metrics: DelivererMetrics,
     make_actor: Callable[[int], PartitionWorker],
-    hooks: OwnershipHooks,
+    closed: Closed,
 ) -> Ownership:
-    return Ownership(
+    ownership = Ownership(
         settings.kafka,
         topic=names.deliveries,
         group=group_of(settings),
@@ -336,8 +345,10 @@ def _ownership(
         make_actor=make_actor,
         log=logs.get("ownership"),
         drain_s=settings.deliverer.drain_s,
-        hooks=hooks,
+        hooks=metrics.ownership,
     )
+    metrics.ownership.watch(assigned=ownership.assigned, running=ownership.running, closed=closed)
+    return ownership
 
 
 def _admin(

@@ -1,4 +1,4 @@
-"""Measure how far behind the end of `events` the committed offsets are."""
+"""Measure how far behind the end of `events` our partitions are, worked on or not."""
 
 import asyncio
 from collections.abc import Callable, Mapping
@@ -21,11 +21,11 @@ class LagWatch:
         make_consumer: Callable[[], AIOKafkaConsumer],
         *,
         topic: str,
-        committed: Callable[[], Mapping[int, int]],
+        stands_at: Callable[[], Mapping[int, int]],
     ) -> None:
         self._make_consumer = make_consumer
         self._topic = topic
-        self._committed = committed
+        self._stands_at = stands_at
         self._ends: dict[int, int] = {}
         self._consumer: AIOKafkaConsumer | None = None
         self._background = BackgroundTask("fanout-lag", self._run)
@@ -44,13 +44,13 @@ class LagWatch:
         return await self._background.wait_failed()
 
     def records(self) -> float:
-        """Return the sum over the partitions that run here, as of the last answer."""
-        committed = self._committed()
-        return sum(max(0, self._ends.get(p, offset) - offset) for p, offset in committed.items())
+        """Return the sum over the partitions of this process, as of the last answer."""
+        stands_at = self._stands_at()
+        return sum(max(0, self._ends.get(p, offset) - offset) for p, offset in stands_at.items())
 
     async def ask(self) -> None:
         """Ask once; a failure keeps the last answer."""
-        places = [TopicPartition(self._topic, partition) for partition in self._committed()]
+        places = [TopicPartition(self._topic, partition) for partition in self._stands_at()]
         if not places:
             self._ends = {}
             return

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from chassis.instruments import Distributions
+from chassis.ownership_metrics import OwnershipMetrics
 from fanout.plan import Result
 from schemas.event_types import SchemaMode
 from schemas.quarantine import QuarantineReason
@@ -57,11 +58,6 @@ class FanoutMetrics:
             buckets=COMMIT_BUCKETS_S,
             registry=registry,
         )
-        self.rebalances = Counter(
-            "hooklane_rebalances",
-            "Assignments of partitions by the consumer group.",
-            registry=registry,
-        )
         lost = Counter(
             "hooklane_records_lost",
             "What retention took although it was wanted: offsets of the log.",
@@ -69,6 +65,7 @@ class FanoutMetrics:
             registry=registry,
         )
         self.lost = lost.labels(EVENTS)
+        self.ownership = OwnershipMetrics(registry, lost=self.lost)
         self.clock_skew = Gauge(
             "hooklane_clock_skew_seconds",
             "The broker's clock minus ours, as seen at the last transaction.",
@@ -93,12 +90,19 @@ class FanoutMetrics:
             registry=registry,
         )
         self.rule_faults = {kind: faults.labels(kind) for kind in FAULTS}
+        self.registry_broken = Counter(
+            "hooklane_registry_broken_records",
+            "Records of the registry that could not be read; the last good ones stay.",
+            registry=registry,
+        )
 
     def _gauges(self, registry: CollectorRegistry) -> None:
         self._lag = Gauge(
-            "hooklane_consumer_lag_records", "Records owned and not read.", ["topic"],
+            "hooklane_consumer_lag_records",
+            "Records not read of the partitions of this process, worked on or not.",
+            ["topic"],
             registry=registry,
-        )  # fmt: skip
+        )
         self._registry_records = Gauge(
             "hooklane_registry_records", "Records of the registry in memory.", registry=registry
         )

@@ -66,8 +66,8 @@ class PartitionFanout:
 
     @property
     def position(self) -> int:
-        """Return the next input offset it wants."""
-        return self._position
+        """Return the next input offset it wants; of a dead one its successor's."""
+        return self._committed if self._is_dead else self._position
 
     @property
     def committed(self) -> int:

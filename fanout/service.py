@@ -1,6 +1,6 @@
 """Wire the fan-out: one table, one group member, one actor for each partition it owns."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 
 from prometheus_client import CollectorRegistry
@@ -11,7 +11,7 @@ from chassis.clock import Clock, SystemClock
 from chassis.debug import Describe
 from chassis.lifecycle import Component, command
 from chassis.metrics import LoopLag, make_registry
-from chassis.ownership import Actor, Ownership, OwnershipHooks
+from chassis.ownership import Actor, Ownership
 from chassis.preconditions import Preconditions
 from chassis.retention import KafkaSafeOffsets, RetentionWatch
 from chassis.table import Table
@@ -69,6 +69,7 @@ class Actors:
             client_id=CLIENT_ID,
             log=logs.get("registry"),
             on_change=self.registry.changed,
+            on_broken=metrics.registry_broken.inc,
             clock=clock,
         )
         self.registry.attach(self.table)
@@ -80,7 +81,10 @@ class Actors:
             make_actor=self.make,
             log=logs.get("ownership"),
             drain_s=DRAIN_S,
-            hooks=Hooks(metrics, closed=self.forget),
+            hooks=metrics.ownership,
+        )
+        metrics.ownership.watch(
+            assigned=self.ownership.assigned, running=self.ownership.running, closed=self.forget
         )
 
     def make(self, partition: int) -> PartitionFanout:
@@ -147,6 +151,10 @@ class Actors:
         """Return the committed offset of each partition that runs here."""
         return {p: actor.committed for p, actor in self._latest.items() if actor.is_running}
 
+    def stands_at(self) -> Mapping[int, int]:
+        """Return from where each partition of this process is not read, worked on or not."""
+        return {**self.ownership.waiting(), **self.committed()}
+
     def are_running(self) -> bool | str:
         """Return whether every assigned partition is worked on."""
         running = self.committed()
@@ -170,7 +178,7 @@ def build(settings: FanoutSettings) -> Sequence[Component]:
     lag = LagWatch(
         partial(kafka.consumer, settings.kafka, client_id=f"{CLIENT_ID}-lag"),
         topic=actors.events_topic,
-        committed=actors.committed,
+        stands_at=actors.stands_at,
     )
     metrics.watch(
         lag_records=lag.records,
@@ -255,26 +263,6 @@ class BrokenRules(RegistryHooks):
         self._metrics.rule_faults["schema_broken"].inc()
         places = [f"{error.pointer}: {error.detail}" for error in errors]
         self._log.error("fanout.schema_broken", record=key.decode(), problems=places)
-
-
-class Hooks(OwnershipHooks):
-    """Counts rebalances and lost events, and passes on which actors were closed."""
-
-    def __init__(self, metrics: FanoutMetrics, *, closed: Callable[[int, Actor], None]) -> None:
-        self._metrics = metrics
-        self._closed = closed
-
-    def on_closed(self, partition: int, actor: Actor) -> None:
-        """Let go of it."""
-        self._closed(partition, actor)
-
-    def on_assigned(self, owned: int, *, gained: int, lost: int) -> None:
-        """Count an assignment of the group."""
-        self._metrics.rebalances.inc()
-
-    def on_records_lost(self, offsets: int) -> None:
-        """Count what retention took before it was read."""
-        self._metrics.lost.inc(offsets)
 
 
 main = command(FanoutSettings, build, name=NAME)

@@ -61,6 +61,11 @@ class GatewayMetrics:
             "Records of the registry in memory.",
             registry=registry,
         )
+        self.registry_broken = Counter(
+            "hooklane_registry_broken_records",
+            "Records of the registry that could not be read; the last good ones stay.",
+            registry=registry,
+        )
         self.tombstones = Counter(
             "hooklane_registry_tombstones_total",
             "Deleted records of the registry that were forgotten for good.",

@@ -73,7 +73,12 @@ def build(settings: GatewaySettings) -> Sequence[Component]:
     metrics = GatewayMetrics(instruments)
     index, facts, vault = RegistryIndex(), IngestFacts(), Vault(settings.vault.key_ring())
     seals = Seals(vault.key_ids, logs.get("registry"))
-    table, writer = _table(settings, clock, on_change=_follower(settings, index, facts, seals))
+    table, writer = _table(
+        settings,
+        clock,
+        on_change=_follower(settings, index, facts, seals),
+        on_broken=metrics.registry_broken.inc,
+    )
     metrics.vault_closed.set_function(lambda: float(seals.closed))
     metrics.registry_records.set_function(lambda: float(table.records))
     metrics.registry_lag.set_function(table.lag_s)
@@ -149,7 +154,11 @@ def _follower(
 
 
 def _table(
-    settings: GatewaySettings, clock: Clock, *, on_change: Callable[[int, bytes, Row], None]
+    settings: GatewaySettings,
+    clock: Clock,
+    *,
+    on_change: Callable[[int, bytes, Row], None],
+    on_broken: Callable[[], object],
 ) -> tuple[Table[Row], TableWriter[Row]]:
     prefix = settings.topics.prefix
     table: Table[Row] = Table(
@@ -159,6 +168,7 @@ def _table(
         client_id=_CLIENT_ID,
         log=logs.get("registry"),
         on_change=on_change,
+        on_broken=on_broken,
         clock=clock,
     )
     writer = TableWriter(

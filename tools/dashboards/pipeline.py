@@ -6,6 +6,9 @@ from tools.dashboards.queries import of, quantile, quantiles, rate, total, worst
 LAG = "hooklane_consumer_lag_records"
 ATTEMPTS = "hooklane_delivery_attempts_total"
 COMMITS = "hooklane_commits_total"
+ASSIGNED = "hooklane_partitions_assigned"
+RUNNING = "hooklane_partitions_running"
+TAKEOVERS_FAILED = "hooklane_takeovers_failed_total"
 
 STAGES = Row(
     "Stages",
@@ -93,6 +96,22 @@ TRANSACTIONS = Row(
                 ),
             ),
         ),
+        Panel(
+            "Partitions that nobody works on",
+            "A process was given them and has not taken them over. More than seconds is a fault.",
+            "short",
+            (Target(f"{of(ASSIGNED)} - {of(RUNNING)}", "{{job}} {{instance}}"),),
+        ),
+        Panel(
+            "Failed takeovers",
+            "In each interval; each is tried again.",
+            "short",
+            (
+                Target(
+                    f"sum by (job) (increase({of(TAKEOVERS_FAILED)}[$__rate_interval]))", "{{job}}"
+                ),
+            ),
+        ),
     ),
 )
 DELIVERY = Row(
@@ -159,11 +178,12 @@ ASIDE = Row(
         Panel(
             "Schema violations and broken rules",
             "Events whose data breaks the schema of their type; filters and schemas that do not "
-            "work.",
+            "work; records of the registry that cannot be read.",
             "cps",
             (
                 Target(rate("hooklane_schema_violations_total", by="mode"), "schema {{mode}}"),
                 Target(rate("hooklane_fanout_rule_faults_total", by="kind"), "{{kind}}"),
+                Target(rate("hooklane_registry_broken_records_total"), "registry_broken"),
             ),
         ),
         Panel(

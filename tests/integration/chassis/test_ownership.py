@@ -123,6 +123,28 @@ async def test_nothing_is_fed_before_its_takeover_ended(
     assert member.journal.index(("ready", 0)) < member.journal.index(("feed", 0))
 
 
+async def test_what_waits_for_a_takeover_that_fails_is_lag(
+    make_topic: MakeTopic, commit: Commit, join: Callable[..., Member]
+) -> None:
+    """Of the other partition nothing is left; the offset of the group is where it begins."""
+    topic = await make_topic(partitions=2)
+    await commit([*one_each(topic, 2), *one_each(topic, 2)])
+
+    async def fail() -> None:
+        raise OSError("never")
+
+    def make(partition: int, **options: Any) -> RecordingActor:
+        return RecordingActor(partition, on_take_over=fail if partition == 0 else None, **options)
+
+    member = join(topic, make=make)
+    await until(lambda: member.ownership.is_assigned(0) and member.ownership.running() == 1)
+    await until(lambda: member.actors[1].position == 3)  # two records and their marker
+    await until(lambda: member.ownership.lag_records() == 3)
+    owned = member.ownership
+
+    assert (owned.assigned(), owned.running(), owned.waiting()) == (2, 1, {0: 0})
+
+
 async def test_lag_is_what_the_actors_have_not_read(
     make_topic: MakeTopic, commit: Commit, join: Callable[..., Member]
 ) -> None:

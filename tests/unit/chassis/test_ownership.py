@@ -7,28 +7,16 @@ from typing import NamedTuple
 import structlog
 from aiokafka import TopicPartition
 from aiokafka.errors import RequestTimedOutError
+from structlog.testing import capture_logs
 
 from chassis.kafka_seam import Fetched
 from chassis.ownership import Ownership
-from chassis.seats import Actor, OwnershipHooks
+from chassis.seats import Actor
 from chassis.settings import KafkaSettings
 from tests.fakes.actor import RecordingActor
 
 
-class CountingHooks(OwnershipHooks):
-    """Sets an event at the first rebuilt consumer."""
-
-    def __init__(self) -> None:
-        self.rebuilt = asyncio.Event()
-
-    def on_consumer_rebuilt(self) -> None:
-        """Note it."""
-        self.rebuilt.set()
-
-
-def ownership(
-    hooks: OwnershipHooks | None = None, *, make_actor: Callable[[int], Actor] = RecordingActor
-) -> Ownership:
+def ownership(*, make_actor: Callable[[int], Actor] = RecordingActor) -> Ownership:
     """Return one whose broker is nowhere."""
     return Ownership(
         KafkaSettings(bootstrap_servers=("127.0.0.1:1",)),
@@ -37,7 +25,6 @@ def ownership(
         client_id="test",
         make_actor=make_actor,
         log=structlog.get_logger(),
-        hooks=hooks,
     )
 
 
@@ -48,18 +35,22 @@ async def test_nothing_is_ours_before_the_group_said_so() -> None:
     assert not owner.is_joined
     assert not owner.is_assigned(0)
     assert owner.lag_records() == 0
+    assert (owner.assigned(), owner.running(), owner.waiting()) == (0, 0, {})
     assert await owner.ask_group(0, 1) is None
     assert owner.checks()["group"]() == "not a member of g"
 
 
 async def test_it_tries_on_without_a_broker_and_ends_when_told() -> None:
     """A consumer that cannot start is built anew, and stop ends the wait in between."""
-    hooks = CountingHooks()
-    owner = ownership(hooks)
+    owner = ownership()
     stop = asyncio.Event()
-    running = asyncio.create_task(owner.run(stop))
-    await hooks.rebuilt.wait()
+    with capture_logs() as said:
+        running = asyncio.create_task(owner.run(stop))
+        async with asyncio.timeout(20):
+            while not said:  # noqa: ASYNC110  # what is logged has no event
+                await asyncio.sleep(0)
 
+    assert said[0]["event"] == "ownership.consumer_lost"
     stop.set()
     await running
 

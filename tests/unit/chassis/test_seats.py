@@ -10,11 +10,16 @@ from chassis.seats import ABANDONED_S, TAKEOVERS_MAX, Actor, OwnershipHooks, Sea
 from tests.fakes.actor import RecordingActor
 
 
-class Recorded(OwnershipHooks):
-    """Writes down who was closed."""
+class Hooks(OwnershipHooks):
+    """Writes failed takeovers into the journal, of which partition is not told, and who closed."""
 
-    def __init__(self, closed: list[tuple[int, Actor]]) -> None:
+    def __init__(self, journal: list[tuple[str, int]], closed: list[tuple[int, Actor]]) -> None:
+        self._journal = journal
         self._closed = closed
+
+    def on_takeover_failed(self) -> None:
+        """Note it."""
+        self._journal.append(("failed", -1))
 
     def on_closed(self, partition: int, actor: Actor) -> None:
         """Remember it."""
@@ -42,7 +47,7 @@ class Room:
             seek=lambda partition, offset: self.sought.append((partition, offset)),
             confirm=self._confirm,
             log=structlog.get_logger(),
-            hooks=Recorded(self.closed),
+            hooks=Hooks(self.journal, self.closed),
             abandoned_s=abandoned_s,
         )
 
@@ -293,6 +298,34 @@ async def test_an_actor_that_cannot_be_made_is_made_again() -> None:
     await until(lambda: room.running() == [1])
 
     assert [what for what, _ in journal] == ["take_over", "ready"]
+
+
+async def test_one_that_nobody_works_on_is_waiting() -> None:
+    """While its takeover fails again and again, which is told each time, and once it is dead."""
+    failures = [OSError("no"), OSError("no")]
+
+    async def fail() -> None:
+        if failures:
+            raise failures.pop()
+
+    room = Room(lambda p: RecordingActor(p, on_take_over=fail if p == 1 else None, start_at=10 * p))
+    room.seats.assign({1, 2}, is_same_member=False)
+    await until(lambda: room.running() == [2])
+
+    assert room.seats.waiting() == [1]
+    await until(lambda: room.running() == [1, 2])
+
+    assert room.journal == [("failed", -1)] * 2
+    assert room.seats.waiting() == []
+    room.sought.clear()
+    last = room.made[-1]
+    last.is_dead, last.position = True, 17
+
+    assert room.seats.waiting() == [1]
+    room.seats.sweep()
+
+    assert room.seats.waiting() == [1]
+    assert room.sought == [(1, 17)]
 
 
 async def test_a_dead_one_without_the_wish_waits_for_assigned() -> None:

@@ -5,20 +5,11 @@ import asyncio
 import pytest
 import structlog
 from aiokafka import ConsumerRecord
+from structlog.testing import capture_logs
 
 from chassis.settings import KafkaSettings
-from chassis.table import WRITE_HEADER, Table, TableHooks
+from chassis.table import WRITE_HEADER, Table
 from tests.fakes.clock import ManualClock
-
-
-class CountingHooks(TableHooks):
-    """Counts broken records."""
-
-    broken = 0
-
-    def on_broken(self) -> None:
-        """Count."""
-        self.broken += 1
 
 
 def record(
@@ -29,7 +20,7 @@ def record(
     return ConsumerRecord("t", 0, offset, 1000 + offset, 1, key, value, 0, 0, 0, headers)
 
 
-async def table(hooks: TableHooks | None = None, **options: object) -> Table[int]:
+async def table(**options: object) -> Table[int]:
     """Return a table that owns partition 0 of a broker that is nowhere."""
     made: Table[int] = Table(
         KafkaSettings(bootstrap_servers=("127.0.0.1:1",)),
@@ -37,7 +28,6 @@ async def table(hooks: TableHooks | None = None, **options: object) -> Table[int
         decode=lambda key, value: int(value),
         client_id="test",
         log=structlog.get_logger(),
-        hooks=hooks,
         **({"clock": ManualClock()} | options),  # type: ignore[arg-type]  # passed through
     )
     await made.own([0])
@@ -46,9 +36,11 @@ async def table(hooks: TableHooks | None = None, **options: object) -> Table[int
 
 async def test_the_last_good_value_wins() -> None:
     """Values replace, tombstones remove, what cannot be read changes nothing."""
-    hooks = CountingHooks()
+    broken: list[bool] = []
     changes: list[tuple[int, bytes, int | None]] = []
-    made = await table(hooks, on_change=lambda *change: changes.append(change))
+    made = await table(
+        on_change=lambda *change: changes.append(change), on_broken=lambda: broken.append(True)
+    )
 
     made._apply_all(
         0,
@@ -66,7 +58,7 @@ async def test_the_last_good_value_wins() -> None:
     assert made.appended_at(0, b"a") == 1001
     assert made.appended_at(0, b"b") is None
     assert made.records == 2
-    assert hooks.broken == 2
+    assert len(broken) == 2
     assert changes == [(0, b"a", 1), (0, b"b", 2), (0, b"b", None), (0, b"c", 7)]
 
 
@@ -108,19 +100,18 @@ async def test_before_any_answer_nothing_is_certain() -> None:
 
 
 async def test_a_reader_without_a_broker_tries_on_until_stop() -> None:
-    """Each failure is counted; nothing stays behind."""
-    rebuilt = asyncio.Event()
-
-    class Hooks(TableHooks):
-        def on_reader_rebuilt(self) -> None:
-            rebuilt.set()
-
-    made = await table(Hooks())
-    await made.start()
-    await made.start()
-    await rebuilt.wait()
+    """Each failure is told; nothing stays behind."""
+    made = await table()
+    with capture_logs() as said:
+        await made.start()
+        await made.start()
+        async with asyncio.timeout(20):
+            while not said:  # noqa: ASYNC110  # what is logged has no event
+                await asyncio.sleep(0)
 
     await made.stop()
+
+    assert said[0]["event"] == "table.reader_lost"
 
     assert asyncio.all_tasks() == {asyncio.current_task()}
 

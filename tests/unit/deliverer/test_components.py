@@ -8,7 +8,7 @@ import pytest
 from chassis.lifecycle import Component
 from chassis.metrics import make_registry
 from chassis.seats import Actor
-from deliverer.components import MemberHooks, Membership, RegistryReader, Sending
+from deliverer.components import Membership, RegistryReader, Sending
 from deliverer.metrics import DelivererMetrics
 from deliverer.worker import PartitionWorker
 from tests.contract.lifecycle import LifecycleContract
@@ -111,8 +111,9 @@ async def test_a_worker_that_was_closed_is_let_go() -> None:
     def ownership(
         make_actor: Callable[[int], PartitionWorker], closed: Callable[[int, Actor], None]
     ) -> FakeOwnership:
-        metrics = DelivererMetrics(make_registry("deliverer"))
-        made.append(FakeOwnership(make_actor, MemberHooks(metrics, closed).on_closed))
+        hooks = DelivererMetrics(make_registry("deliverer")).ownership
+        hooks.watch(assigned=lambda: 1, running=lambda: 1, closed=closed)
+        made.append(FakeOwnership(make_actor, hooks.on_closed))
         return made[0]
 
     component = Membership(

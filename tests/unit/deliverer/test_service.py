@@ -6,7 +6,7 @@ from chassis.admin import AdminServer
 from chassis.metrics import make_registry
 from chassis.preconditions import Preconditions
 from chassis.settings import load
-from deliverer.components import MemberHooks, Membership
+from deliverer.components import Membership
 from deliverer.metrics import DelivererMetrics
 from deliverer.service import build, group_of, limits_of, main
 from deliverer.settings import DelivererSettings
@@ -73,7 +73,7 @@ def test_records_that_a_running_partition_lost_are_counted() -> None:
     """By the name on which the alarm stands."""
     instruments = make_registry("deliverer")
 
-    MemberHooks(DelivererMetrics(instruments), lambda _p, _a: None).on_records_lost(7)
+    DelivererMetrics(instruments).ownership.on_records_lost(7)
 
     assert instruments.get_sample_value("hooklane_records_lost_total", {"kind": "deliveries"}) == 7
 

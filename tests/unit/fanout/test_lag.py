@@ -38,14 +38,14 @@ class TestLagWatchLife(LifecycleContract):
     @pytest.fixture
     def component(self) -> Component:
         """Give a watch that finds nobody."""
-        return Reading([LagWatch(_unreachable, topic="p.events", committed=lambda: {0: 1})])
+        return Reading([LagWatch(_unreachable, topic="p.events", stands_at=lambda: {0: 1})])
 
 
 async def test_the_lag_is_the_sum_over_the_partitions_here() -> None:
     """A committed offset beyond the last answer counts as none."""
     ends = FakeEnds()
     committed = {0: 4, 1: 10}
-    watch = LagWatch(lambda: ends, topic="p.events", committed=lambda: committed)
+    watch = LagWatch(lambda: ends, topic="p.events", stands_at=lambda: committed)
 
     await watch.ask()
     assert watch.records() == 6
@@ -59,7 +59,7 @@ async def test_partitions_that_left_no_longer_count() -> None:
     """Their lag is shown by their new owner."""
     ends = FakeEnds()
     committed = {0: 4}
-    watch = LagWatch(lambda: ends, topic="p.events", committed=lambda: committed)
+    watch = LagWatch(lambda: ends, topic="p.events", stands_at=lambda: committed)
     await watch.ask()
 
     committed.clear()
@@ -70,7 +70,7 @@ async def test_partitions_that_left_no_longer_count() -> None:
 
 async def test_a_broker_out_of_reach_keeps_the_last_answer() -> None:
     """A scrape must not fail because Kafka does."""
-    watch = LagWatch(_unreachable, topic="p.events", committed=lambda: {0: 4})
+    watch = LagWatch(_unreachable, topic="p.events", stands_at=lambda: {0: 4})
 
     await watch.ask()
 

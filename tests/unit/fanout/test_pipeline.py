@@ -313,6 +313,7 @@ async def test_a_lost_producer_ends_the_actor(bench: Bench) -> None:
         await bench.woken.wait()
 
     assert actor.is_dead
+    assert actor.position == 0  # where its successor begins
     assert actor.needs_takeover
     assert not actor.is_running
     assert not actor.has_room()

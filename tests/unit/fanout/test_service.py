@@ -12,7 +12,7 @@ from chassis.retention import RetentionWatch
 from chassis.settings import AdminSettings, KafkaSettings, SettingsError, TopicsSettings, load
 from fanout.components import Membership, Reading
 from fanout.metrics import FanoutMetrics
-from fanout.service import Actors, BrokenRules, Hooks, build, main
+from fanout.service import Actors, BrokenRules, build, main
 from fanout.settings import FanoutSettings
 from schemas.filters import FilterError
 from schemas.schema_survey import SchemaError
@@ -104,7 +104,7 @@ def test_events_that_a_running_partition_lost_are_counted() -> None:
     """By the name on which the alarm stands."""
     instruments = make_registry("fanout")
 
-    Hooks(FanoutMetrics(instruments), closed=lambda _p, _a: None).on_records_lost(7)
+    FanoutMetrics(instruments).ownership.on_records_lost(7)
 
     assert instruments.get_sample_value("hooklane_records_lost_total", {"kind": "events"}) == 7
 
