@@ -9,7 +9,7 @@ import asyncio
 import functools
 import ssl
 from collections.abc import Iterable, Iterator, Sequence
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import msgspec
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
@@ -74,8 +74,9 @@ def consumer(
     client_id: str,
     group: str | None = None,
     fetch_bytes: int = FETCH_BYTES,
+    isolation: Literal["read_committed", "read_uncommitted"] = "read_committed",
 ) -> AIOKafkaConsumer:
-    """Return an unstarted read-committed consumer; with a group it still has to subscribe.
+    """Return an unstarted consumer; with a group it still has to subscribe.
 
     One assignor only: aiokafka joins once per assignor. Range puts equal partition numbers of
     equally sized topics on one member. `fetch_max_wait_ms` bounds how long a drained partition
@@ -86,7 +87,7 @@ def consumer(
         group_id=group,
         enable_auto_commit=False,
         auto_offset_reset="earliest",
-        isolation_level="read_committed",
+        isolation_level=isolation,
         partition_assignment_strategy=[RangePartitionAssignor],
         fetch_max_wait_ms=100,
         max_partition_fetch_bytes=fetch_bytes,

@@ -99,7 +99,7 @@ async def build(settings: DelivererSettings) -> Sequence[Component]:
         make_writer=lambda partition: _tick_producer(settings, partition, clock),
     )
     membership = Membership(
-        lambda make, closed: _ownership(settings, names, metrics, make, closed),
+        lambda make, closed: _ownership(settings, names, metrics, make_actor=make, closed=closed),
         make_worker=lambda partition, group: PartitionWorker(partition, parts, group),
         drain_s=settings.deliverer.drain_s,
     )
@@ -334,6 +334,7 @@ def _ownership(
     settings: DelivererSettings,
     names: TopicNames,
     metrics: DelivererMetrics,
+    *,
     make_actor: Callable[[int], PartitionWorker],
     closed: Closed,
 ) -> Ownership:

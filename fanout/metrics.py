@@ -103,6 +103,11 @@ class FanoutMetrics:
             ["topic"],
             registry=registry,
         )
+        self._held = Gauge(
+            "hooklane_fanout_held_by_transaction_seconds",
+            "How long a producer's open transaction has held up a partition of this process.",
+            registry=registry,
+        )
         self._registry_records = Gauge(
             "hooklane_registry_records", "Records of the registry in memory.", registry=registry
         )
@@ -116,10 +121,12 @@ class FanoutMetrics:
         self,
         *,
         lag_records: Callable[[], float],
+        held_s: Callable[[], float],
         registry_records: Callable[[], float],
         registry_lag_s: Callable[[], float],
     ) -> None:
         """Read these gauges at each scrape."""
         self._lag.labels(EVENTS).set_function(lag_records)
+        self._held.set_function(held_s)
         self._registry_records.set_function(registry_records)
         self._registry_lag.set_function(registry_lag_s)

@@ -175,13 +175,18 @@ def build(settings: FanoutSettings) -> Sequence[Component]:
         settings.tracing, service=CLIENT_ID, instruments=instruments, log=logs.get(NAME)
     )
     actors = Actors(settings, metrics, clock, tracing=tracing)
+    end_reader = partial(kafka.consumer, settings.kafka, client_id=f"{CLIENT_ID}-lag")
     lag = LagWatch(
-        partial(kafka.consumer, settings.kafka, client_id=f"{CLIENT_ID}-lag"),
+        end_reader,
+        partial(end_reader, isolation="read_uncommitted"),
         topic=actors.events_topic,
         stands_at=actors.stands_at,
+        clock=clock,
+        log=logs.get("lag"),
     )
     metrics.watch(
         lag_records=lag.records,
+        held_s=lag.held_s,
         registry_records=lambda: float(actors.table.records),
         registry_lag_s=actors.table.lag_s,
     )

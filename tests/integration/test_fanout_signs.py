@@ -18,6 +18,7 @@ from tests.integration.fanout_world import PARTITIONS, World
 pytestmark = pytest.mark.kafka
 
 LAG = ("hooklane_consumer_lag_records", {"topic": "events"})
+HELD = "hooklane_fanout_held_by_transaction_seconds"
 Value = Callable[..., float | None]
 
 
@@ -85,3 +86,28 @@ async def test_a_broken_record_of_the_registry_is_counted(world: World) -> None:
         await world.read("deliveries", upto=1)
 
         assert value("hooklane_registry_broken_records_total") == 1
+
+
+async def test_an_open_transaction_of_a_producer_is_seen(world: World) -> None:
+    """What others wrote behind it is acknowledged and waits: that is lag, until it ends."""
+    await world.subscribe("acme", "sub_1")
+    producer = clients.producer(
+        world.kafka, client_id="test", transactional_id=f"{world.prefix}-open"
+    )
+    await clients.start(producer)
+
+    async with running(world) as value:
+        await world.append([world.event("acme", 1)])
+        await world.read("deliveries", upto=1)
+        await producer.begin_transaction()
+        await clients.produce(producer, [world.event("acme", 2)])
+        await world.append([world.event("acme", number) for number in range(100, 120)])
+        await until(lambda: (value(HELD) or 0) > 5)
+        lag = value(*LAG)
+
+        await producer.abort_transaction()
+        await world.read("deliveries", upto=21)
+        await until(lambda: value(HELD) == value(*LAG) == 0)
+    await clients.retire(producer)
+
+    assert lag == 21

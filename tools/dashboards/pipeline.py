@@ -97,6 +97,18 @@ TRANSACTIONS = Row(
             ),
         ),
         Panel(
+            "Held up by an open transaction",
+            "For how long acknowledged events have waited behind a producer's. Above 5 s "
+            "somebody is told.",
+            "s",
+            (
+                Target(
+                    worst("hooklane_fanout_held_by_transaction_seconds", by="instance"),
+                    "{{instance}}",
+                ),
+            ),
+        ),
+        Panel(
             "Partitions that nobody works on",
             "A process was given them and has not taken them over. More than seconds is a fault.",
             "short",

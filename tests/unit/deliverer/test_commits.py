@@ -281,3 +281,22 @@ async def test_a_head_whose_retry_retention_took_is_alarmed() -> None:
     assert [(entry["log_level"], entry["heads"]) for entry in lost] == [("error", 1)]
     assert bench.count("hooklane_records_lost_total", kind="heads") == 1
     await bench.close()
+
+
+async def test_the_body_of_a_delivered_record_is_let_go(bench: Bench) -> None:
+    """Its tick may be far away while the brokers are; one that failed is still to be written."""
+    bench.registry.put(ordering="none")
+    bench.log.gate.clear()
+    records = [delivery_record(0), delivery_record(1)]
+    await bench.feed(*records)
+
+    bench.attempts.finish(0)
+    bench.attempts.finish(1, Outcome.HTTP_5XX)
+    await bench.turn()
+    held = [record.value is not None for record in records]
+    bench.log.gate.set()
+    await bench.turn()
+    await bench.turn()
+
+    assert held == [False, True]
+    assert NAMES.tiers[0] in [record.topic for record in bench.log.records]

@@ -74,26 +74,6 @@ async def test_a_delivered_record_is_committed_with_its_attempt(started: Started
     assert bench.count("hooklane_delivery_attempts_total", outcome="delivered", kind="first") == 1
 
 
-async def test_the_body_of_a_delivered_record_is_let_go(started: Started) -> None:
-    """Its tick may be far away while the brokers are; one that failed is still to be written."""
-    bench = await started()
-    bench.registry.put(ordering="none")
-    bench.log.gate.clear()
-    records = [delivery_record(0), delivery_record(1)]
-    await bench.feed(*records)
-
-    bench.attempts.finish(0)
-    bench.attempts.finish(1, Outcome.HTTP_5XX)
-    await bench.turn()
-    held = [record.value is not None for record in records]
-    bench.log.gate.set()
-    await bench.turn()
-    await bench.turn()
-
-    assert held == [False, True]
-    assert NAMES.tiers[0] in [record.topic for record in bench.log.records]
-
-
 async def test_a_tick_comes_by_itself_when_it_is_due(started: Started) -> None:
     """Nothing else need happen: each step says when the next one must come."""
     bench = await started()
