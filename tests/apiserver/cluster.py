@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 from tests.chart.rendering import Object
-from tests.e2e.stack import free_port
+from tests.ports import free_port
 from tools import helm
 from tools.apiserver import Tools
 

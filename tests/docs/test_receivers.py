@@ -16,7 +16,8 @@ from tests.docs.snippets import extracted
 from tests.e2e.conftest import receiver as receiver_fixture
 from tests.e2e.conftest import stack as stack_fixture
 from tests.e2e.receiver import Receiver
-from tests.e2e.stack import Stack, eventually, free_port
+from tests.e2e.stack import Stack, eventually
+from tests.ports import free_port
 
 pytestmark = [pytest.mark.kafka, pytest.mark.timeout(240)]
 

@@ -14,7 +14,8 @@ from aiokafka import AIOKafkaProducer
 
 from schemas.topics import partition_of
 from tests.e2e.receiver import Delivery, Receiver
-from tests.e2e.stack import Service, Stack, eventually, free_port
+from tests.e2e.stack import Service, Stack, eventually
+from tests.ports import free_port
 
 RULES = Path(__file__).parents[2] / "helm" / "hooklane" / "files" / "alerts"
 NAMESPACE = "hooks"

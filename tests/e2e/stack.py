@@ -19,15 +19,10 @@ from chassis import kafka, topics
 from chassis.kafka import KafkaUnavailable
 from chassis.settings import KafkaSettings
 from hooklane.guard import Guard
-from hooklane.kafka_properties import free_ports
 from schemas.topics import plan
+from tests.ports import free_port
 
 SERVICES = ("gateway", "fanout", "deliverer")
-
-
-def free_port() -> int:
-    """Find a loopback port that nobody listens on."""
-    return free_ports(1)[0]
 
 
 async def eventually(

@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from tests.e2e.stack import Stack, free_port
+from tests.e2e.stack import Stack
+from tests.ports import free_port
 
 pytestmark = [pytest.mark.kafka, pytest.mark.timeout(120)]
 

@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import Broker
-from tests.e2e.stack import SERVICES, Service, Stack, eventually, free_port
+from tests.e2e.stack import SERVICES, Service, Stack, eventually
+from tests.ports import free_port
 
 pytestmark = [pytest.mark.kafka, pytest.mark.timeout(180)]
 

@@ -3,8 +3,9 @@
 import pytest
 
 from tests.e2e.receiver import Receiver
-from tests.e2e.stack import Stack, eventually, free_port
+from tests.e2e.stack import Stack, eventually
 from tests.integration.collectors import Collector, collecting
+from tests.ports import free_port
 
 pytestmark = [pytest.mark.kafka, pytest.mark.timeout(180)]
 

@@ -7,7 +7,8 @@ from contextlib import asynccontextmanager
 
 import aiohttp
 
-from tests.e2e.stack import eventually, free_port
+from tests.e2e.stack import eventually
+from tests.ports import free_port
 
 
 class Sink:

@@ -11,12 +11,13 @@ import pytest
 
 from tests.conftest import Broker
 from tests.e2e.log import read_topic
-from tests.e2e.stack import Stack, eventually, free_port
+from tests.e2e.stack import Stack, eventually
 from tests.fault.backlog import Backlog, Subscription
 from tests.fault.figures import Note
 from tests.fault.load import ANSWER_S_MAX, now_s
 from tests.fault.memory import MIB, forget_peak, peak_rss_bytes, rss_bytes
 from tests.fault.sink import Sink, running_sink
+from tests.ports import free_port
 
 pytestmark = [pytest.mark.kafka, pytest.mark.timeout(600)]
 

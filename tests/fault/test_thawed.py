@@ -7,10 +7,11 @@ import aiohttp
 import pytest
 
 from tests.e2e.receiver import Receiver
-from tests.e2e.stack import Stack, free_port
+from tests.e2e.stack import Stack
 from tests.fault.conftest import BreakableStack
 from tests.fault.figures import Note
 from tests.fault.load import now_s, pass_time
+from tests.ports import free_port
 
 pytestmark = [pytest.mark.kafka, pytest.mark.timeout(400)]
 

@@ -18,10 +18,10 @@ from chassis.settings import AdminSettings, KafkaSettings, TopicsSettings, Vault
 from gateway.server import HttpServer
 from gateway.service import build
 from gateway.settings import AuthSettings, GatewaySettings, HttpSettings, RegistrySettings
-from hooklane.kafka_properties import free_ports
 from schemas.topics import plan, topic_name
 from tests.conftest import Broker
 from tests.integration.topics import create_topics
+from tests.ports import free_port
 
 ROOT = Path(__file__).parents[2]
 PARTITIONS = 3
@@ -158,7 +158,7 @@ async def running(
     world: World, *, environ: Mapping[str, str] | None = None
 ) -> AsyncIterator[tuple[asyncio.subprocess.Process, aiohttp.ClientSession]]:
     """Run a gateway in a process of its own until it answers; gives it and a client of it."""
-    (port,) = free_ports(1)
+    port = free_port()
     headers = {"Authorization": f"Bearer {ROOT_KEY}"}
     async with (
         process({**world.environ(port=port), **(environ or {})}) as started,

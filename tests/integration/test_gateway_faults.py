@@ -2,7 +2,6 @@
 
 import asyncio
 import signal
-import socket
 from collections.abc import Iterator, Mapping
 
 import aiohttp
@@ -11,6 +10,7 @@ import pytest
 from hooklane.embedded_kafka import EmbeddedKafka
 from tests.conftest import Broker
 from tests.integration.gateway_world import HOST, ROOT_KEY, WAIT_S, World, process
+from tests.ports import free_port
 
 pytestmark = [pytest.mark.kafka, pytest.mark.xdist_group("gateway-faults")]  # one broker for all
 
@@ -134,8 +134,7 @@ async def test_sigterm_answers_what_was_taken_and_exits_0(kafka: Broker, prefix:
     """Every 202 is in the topic, however the end falls into the load."""
     world = World(kafka.bootstrap_servers, prefix)
     await world.create_topics()
-    with socket.create_server((HOST, 0)) as free:
-        port = free.getsockname()[1]
+    port = free_port()
     accepted: list[str] = []
     is_loaded = asyncio.Event()
 

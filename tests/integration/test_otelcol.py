@@ -1,7 +1,6 @@
 """Export to the real OpenTelemetry Collector."""
 
 import asyncio
-import socket
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +14,7 @@ from chassis.settings import TracingSettings
 from chassis.tracing import SpanKind, TraceContext
 from tests.fakes.tracing import SAMPLED, TRACE_ID
 from tests.missing import not_built
+from tests.ports import free_port
 from tools import collector
 
 pytestmark = [
@@ -56,8 +56,7 @@ async def otelcol(tmp_path: Path) -> AsyncIterator[Running]:
         program = await asyncio.to_thread(collector.ensure)
     except collector.CollectorMissing as error:
         not_built(str(error))
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
+    port = free_port()
     config = tmp_path / "otel.yaml"
     config.write_text(CONFIG.format(port=port))
     process = await asyncio.create_subprocess_exec(

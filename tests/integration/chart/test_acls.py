@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import socket
 from collections.abc import Callable
 from pathlib import Path
 
@@ -22,6 +21,7 @@ from hooklane.embedded_kafka import EmbeddedKafka
 from tests.chart.rendering import Helm, Object, at, component_of, listed
 from tests.e2e.receiver import Receiver
 from tests.e2e.stack import SERVICES, Stack
+from tests.ports import free_port
 
 pytestmark = [pytest.mark.kafka, pytest.mark.timeout(240)]  # a node of its own, started twice
 
@@ -43,9 +43,7 @@ OPERATIONS = {
 
 def _guard(node: EmbeddedKafka) -> str:
     """Start the node anew with a second listener that asks for users; return its address."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        address = f"127.0.0.1:{probe.getsockname()[1]}"
+    address = f"127.0.0.1:{free_port()}"
     node.stop()
     config = node.folder / "server.properties"
     users = " ".join(f'user_{name}="{PASSWORD}"' for name in (*SERVICES, "topics"))
