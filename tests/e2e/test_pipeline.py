@@ -35,7 +35,7 @@ async def test_an_event_over_http_arrives_signed(stack: Stack, receiver: Receive
     status, accepted = await stack.api(
         "POST", "/v1/events", data=body, headers={"Content-Type": "application/json"}
     )
-    await receiver.until(lambda: bool(receiver.at("a")), within_s=20)
+    await receiver.until(lambda: bool(receiver.at("a")), within_s=30)
 
     (delivery,) = receiver.at("a")
     assert status == 202
@@ -80,7 +80,7 @@ async def test_kafka_producers_of_both_families_are_served(
     )
     assert await asyncio.to_thread(rdkafka.flush, 20) == 0
 
-    await receiver.until(lambda: len(receiver.at("a")) == 2, within_s=20)
+    await receiver.until(lambda: len(receiver.at("a")) == 2, within_s=30)
 
     bodies = [json.loads(d.body)["by"] for d in receiver.at("a")]
     assert bodies == ["aiokafka", "librdkafka"]
@@ -110,7 +110,7 @@ async def test_bad_records_step_aside(stack: Stack, receiver: Receiver) -> None:
         await producer.send_and_wait(topic, value, key=key, partition=partition, headers=headers)
     await producer.stop()
 
-    await receiver.until(lambda: bool(receiver.at("a")), within_s=20)
+    await receiver.until(lambda: bool(receiver.at("a")), within_s=30)
 
     assert [d.body for d in receiver.at("a")] == [b'{"good":true}']
     await _quarantined(
@@ -143,7 +143,7 @@ async def test_a_failing_head_is_not_overtaken(stack: Stack, receiver: Receiver)
     await stack.subscribe("acme", receiver.url("steady"))
 
     ids = [(await stack.publish("acme", n))["webhook_id"] for n in range(10)]
-    await receiver.until(lambda: len(receiver.accepted("steady")) == 10, within_s=20)
+    await receiver.until(lambda: len(receiver.accepted("steady")) == 10, within_s=30)
     waiting = receiver.accepted("flaky")
     await receiver.until(lambda: len(receiver.accepted("flaky")) == 10, within_s=40)
 
@@ -162,16 +162,22 @@ async def test_an_exhausted_delivery_is_a_dead_letter(stack: Stack, receiver: Re
     created = await stack.subscribe("acme", receiver.url("a"), retry={"schedule_s": [0.1]})
 
     ids = [(await stack.publish("acme", n))["webhook_id"] for n in range(3)]
-    await receiver.until(lambda: len(receiver.accepted("a")) == 2, within_s=20)
+    await receiver.until(lambda: len(receiver.accepted("a")) == 2, within_s=30)
 
     async def is_dead() -> bool:
         return bool(await read_topic(stack.bootstrap_servers, f"{stack.prefix}.dead-letters"))
 
-    await eventually(is_dead, within_s=20, what="a record in dead-letters")
+    await eventually(is_dead, within_s=30, what="a record in dead-letters")
     (dead,) = await read_topic(stack.bootstrap_servers, f"{stack.prefix}.dead-letters")
     envelope = header(dead, "dead_letter")
-    attempts = await read_topic(stack.bootstrap_servers, f"{stack.prefix}.attempts")
-    outcomes = [json.loads(r.value)["outcome"] for r in attempts]
+    outcomes: list[str] = []
+
+    async def are_told() -> bool:  # a success waits for the next tick
+        attempts = await read_topic(stack.bootstrap_servers, f"{stack.prefix}.attempts")
+        outcomes[:] = [json.loads(r.value)["outcome"] for r in attempts]
+        return len(outcomes) >= 4
+
+    await eventually(are_told, within_s=30, what="four attempts")
     assert dead.key == b"acme"
     assert dead.value == b"0"
     assert envelope["reason"] == "exhausted"
@@ -191,5 +197,5 @@ async def _quarantined(stack: Stack, expected: dict[str, int]) -> None:
             found[reason] = found.get(reason, 0) + 1
         return sum(found.values()) >= sum(expected.values())
 
-    await eventually(has_all, within_s=20, what=f"{expected} in quarantine, found {found}")
+    await eventually(has_all, within_s=30, what=f"{expected} in quarantine, found {found}")
     assert found == expected
