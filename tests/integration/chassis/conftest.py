@@ -14,7 +14,7 @@ from chassis import kafka
 from chassis.clock import SystemClock
 from chassis.kafka import Record
 from chassis.settings import KafkaSettings
-from chassis.tick import TickProducer
+from chassis.tick import ProducerLost, TickProducer
 from tests.conftest import Broker
 from tests.integration.topics import Plan, create_topics
 
@@ -68,6 +68,18 @@ def tick_producer(settings: KafkaSettings, name: str, **bounds: float) -> TickPr
     return TickProducer(
         settings, transactional_id=name, client_id="test", clock=SystemClock(), **bounds
     )
+
+
+async def claim(ticks: TickProducer) -> None:
+    """Claim until it works: a broker that has just started, or is busy, may take longer."""
+    async with asyncio.timeout(60):
+        while True:
+            try:
+                await ticks.claim()
+            except ProducerLost:
+                await asyncio.sleep(0.2)
+            else:
+                return
 
 
 async def create_topic(

@@ -108,7 +108,7 @@ async def test_a_frozen_broker_cannot_hold_a_client(
     await kafka.retire(producer, timeout_s=1)
     await kafka.retire(member, timeout_s=1)
 
-    assert loop.time() - began < 8
+    assert loop.time() - began < 20
     with pytest.raises(Exception, match="given up"):
         await sending
     assert asyncio.all_tasks() == {asyncio.current_task()}
