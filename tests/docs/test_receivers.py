@@ -57,7 +57,7 @@ async def serving(program: Path, port: int, log: Path) -> AsyncIterator[None]:
             start_new_session=True,  # Node of a wheel is a child of a script that passes nothing on
         )
     try:
-        await eventually(lambda: _listens(port), within_s=20, what=f"{program.name} listens")
+        await eventually(lambda: _listens(port), within_s=30, what=f"{program.name} listens")
         yield
     finally:
         os.killpg(process.pid, signal.SIGTERM)

@@ -135,7 +135,7 @@ def request(
     *,
     host: str = "127.0.0.1",
     scheme: str = "http",
-    timeout_s: float = 5.0,
+    timeout_s: float = 30.0,
     body: bytes = b"{}",
 ) -> PreparedRequest:
     """Prepare a POST to a receiver of this test."""
