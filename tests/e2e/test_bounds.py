@@ -11,7 +11,7 @@ from tests.e2e.stack import Stack, eventually
 from tests.fault.backlog import Backlog, Subscription
 from tests.fault.memory import MIB, forget_peak, peak_rss_bytes, rss_bytes
 
-pytestmark = [pytest.mark.kafka, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.kafka, pytest.mark.timeout(360)]
 
 CROWD = 500
 DATA_BYTES = 260_000
@@ -34,7 +34,7 @@ async def test_a_large_event_for_a_crowd_is_never_held_whole(
         forget_peak(fanout.process.pid)
 
         await stack.publish("crowd", os.urandom(DATA_BYTES // 2).hex())
-        await eventually(lambda: _is_fanned_out(stack), within_s=120, what="all deliveries")
+        await eventually(lambda: _is_fanned_out(stack), within_s=240, what="all deliveries")
 
         growth = (peak_rss_bytes(fanout.process.pid) - before) / MIB
     finally:
