@@ -301,7 +301,7 @@ class Ownership:
             return
         try:
             consumer.seek(TopicPartition(self._topic, partition), offset)
-        except IllegalStateError:
+        except (IllegalStateError, AssertionError):  # not ours now; or no assignment came yet
             self._log.debug("ownership.seek_overtaken", partition=partition)
 
     async def _confirm(self) -> bool | None:

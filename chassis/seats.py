@@ -225,11 +225,11 @@ class Seats:
         self, seat: Seat, actor: Actor, *, is_wanted: bool, after_s: float | None = None
     ) -> None:
         self._log.warning("ownership.dead", partition=seat.partition, is_wanted=is_wanted)
-        self._seek(seat.partition, actor.position)  # where the lag counts from until the takeover
         if asyncio.get_running_loop().time() - seat.running_since > _SETTLED_S:
             seat.failures = 0
         seat.is_running, seat.actor = False, None
         self._close_actor(seat.partition, actor, "dead", None)
+        self._seek(seat.partition, actor.position)  # where the lag counts from until the takeover
         if is_wanted:
             self._take_over(seat, after_s=self._pause_of(seat) if after_s is None else after_s)
         else:
@@ -280,13 +280,13 @@ class Seats:
             if is_drained:
                 await actor.drain(0)  # the next `assigned` seeks and resumes, or closes
         except Exception as error:  # noqa: BLE001  # one partition's trouble stays its own
-            seat.actor = None
             self._hooks.on_takeover_failed()
             self._log.error(
                 "ownership.takeover_failed", partition=seat.partition, error=repr(error)
             )
             if actor is not None:
                 await self._end_actor(seat.partition, actor, "dead")
+            seat.actor = None  # a rebalance before that closes it once more, and tells of it
             return False
         if not self.is_in_balance:  # it may have come while the last tick of the drain was written
             self._seek(seat.partition, position)

@@ -108,7 +108,8 @@ class EventLog:
                 first_lost=committed,
                 lost=first - committed,
             )
-        return ResumePoint(max(committed, first), is_committed=True)
+        # A loss is written down at once: the next takeover would count it again.
+        return ResumePoint(max(committed, first), is_committed=committed >= first)
 
     async def recall(
         self,

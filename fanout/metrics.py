@@ -60,8 +60,8 @@ class FanoutMetrics:
         )
         lost = Counter(
             "hooklane_records_lost",
-            "What retention took although it was wanted: offsets of the log and of delay topics, lanes "
-            "that stood there, heads whose retry is gone; stale = a retry of no head.",
+            "What retention took although it was wanted: offsets of the log and of delay topics, "
+            "lanes that stood there, heads whose retry is gone; stale = a retry of no head.",
             ["kind"],
             registry=registry,
         )

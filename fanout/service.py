@@ -221,7 +221,7 @@ def _retention_watch(
         instruments,
         topics=logs_kept,
         labels=(EVENTS,),
-        owned=actors.committed,
+        owned=actors.stands_at,
         endangered=endangered,
         clock=clock,
         log=logs.get("retention"),

@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 import structlog
 from aiokafka import TopicPartition
+from aiokafka.consumer.subscription_state import SubscriptionState
 from aiokafka.errors import RequestTimedOutError
 from structlog.testing import capture_logs
 
@@ -89,6 +90,35 @@ async def test_a_failed_poll_goes_back_to_where_the_actors_are() -> None:
 
     assert got == {}
     assert consumer.sought == [(3, 42)]
+
+
+class UnassignedConsumer:
+    """What aiokafka's is until its first assignment came."""
+
+    def __init__(self) -> None:
+        self._subscription = SubscriptionState()
+
+    def seek(self, place: TopicPartition, offset: int) -> None:
+        """Do as it does."""
+        self._subscription.seek(place, offset)
+
+
+async def test_an_actor_that_died_while_there_was_no_consumer_is_let_go() -> None:
+    """The new one cannot seek yet: failing at that, it would be built anew for ever."""
+    owner = ownership()
+    owner._seats.assign({3}, is_same_member=False)
+    while not list(owner._seats.running()):  # noqa: ASYNC110  # state has no event
+        await asyncio.sleep(0)
+    _, actor = next(owner._seats.running())
+    assert isinstance(actor, RecordingActor)
+    actor.is_dead = True
+    owner._consumer = UnassignedConsumer()
+
+    owner._seats.sweep()
+
+    assert list(owner._seats.running()) == []
+    assert owner._seats.waiting() == [3]
+    await owner._seats.close_all("stop")
 
 
 class ReadyActor(RecordingActor):
