@@ -30,8 +30,9 @@ pytestmark = [
 ]
 
 PATIENT = {"schedule_s": [5.0] * 4}
-MORE_PATIENT = {"schedule_s": [8.0]}
 """Long enough for a change to be made while the head waits, with room to spare."""
+MORE_PATIENT = {"schedule_s": [8.0]}
+"""Later than that: when it comes, the other one's would have come."""
 EAGER = {"schedule_s": [0.2, 0.2]}
 BACKLOG = 600
 DROPPED = 'hooklane_deliveries_dropped_total{reason="deleted"}'
@@ -221,7 +222,8 @@ async def test_disabling_drops_and_enabling_starts_anew(shared: tuple[Stack, Rec
     await _publish(stack, "renew", range(3, 5))
     await stack.subscribe("renew", receiver.url("renew-witness"), retry=MORE_PATIENT)
     witness = await _publish(stack, "renew", [5])
-    await receiver.until(lambda: receiver.accepted("renew-witness") == witness, within_s=30)
+    # A fan-out that is a moment late gives a new subscription what came right before it, too.
+    await receiver.until(lambda: receiver.accepted("renew-witness")[-1:] == witness, within_s=30)
     await _change(stack, renewed, status="active")
     after = await _publish(stack, "renew", range(6, 9))
     await receiver.until(lambda: len(receiver.accepted("renew")) >= 3, within_s=30)
