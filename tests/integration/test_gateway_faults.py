@@ -15,7 +15,7 @@ from tests.ports import free_port
 pytestmark = [pytest.mark.kafka, pytest.mark.xdist_group("gateway-faults")]  # one broker for all
 
 DEADLINE_S = 2.0
-MARGIN_S = 10.0
+MARGIN_S = 3.0
 """What a busy machine may add to a deadline; without one the answer would take minutes."""
 
 

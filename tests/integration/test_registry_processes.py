@@ -26,8 +26,8 @@ world = world_fixture
 
 SUBSCRIPTIONS = "/v1/subscribers/acme/subscriptions"
 URL = "https://example.com/hook"
-REVOKED_S = 10.0
-"""CONTRACT §4 says two seconds; the rest is a machine that is busy."""
+REVOKED_S = 2.0
+"""CONTRACT §4."""
 
 
 async def append(world: World, *records: tuple[bytes, bytes | None], subscriber: str) -> None:
@@ -116,7 +116,7 @@ async def test_a_killed_gateway_loses_no_acknowledged_write(world: World) -> Non
 
 
 async def follows(client: aiohttp.ClientSession, wanted: int, key: str) -> None:
-    """Wait until an event with a key is answered so."""
+    """Wait until an event with a key is answered so, for no longer than the contract allows."""
     event = {"subscriber": "acme", "type": "t"}
 
     async def is_so() -> bool:
@@ -126,7 +126,7 @@ async def follows(client: aiohttp.ClientSession, wanted: int, key: str) -> None:
 
 
 async def test_a_revocation_and_a_creation_hold_in_every_process(world: World) -> None:
-    """Made here, used there; revoked there, refused here."""
+    """Made here, used there at once; revoked there, refused here within two seconds."""
     async with running(world) as (_, one), running(world) as (_, two):
         _, key = await asked(one, "POST", "/v1/keys", {"name": "k", "scopes": ["events:write"]})
         token = str(key["key"])

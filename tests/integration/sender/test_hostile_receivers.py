@@ -13,8 +13,7 @@ from schemas.outcome import Outcome
 from tests.fakes.sender import sent
 from tests.integration.sender.conftest import LAB, OK, Bench, Handler, Peer, Receivers, request
 
-SHORT_S, BUSY_MS = 0.3, 10_000
-"""A time that is over soon, and what a busy machine may take for it."""
+SHORT_S = 0.3
 
 
 def _answer(data: bytes) -> Handler:
@@ -68,7 +67,7 @@ async def test_slowness_ends_at_the_timeout(
     result = await bench.send(request(port, timeout_s=SHORT_S, body=b"x" * 262_144))
 
     assert (result.outcome, result.status) == (Outcome.TIMEOUT, None)
-    assert SHORT_S * 900 <= result.duration_ms < BUSY_MS
+    assert SHORT_S * 900 <= result.duration_ms < 3000
 
 
 async def test_a_dripping_body_does_not_hold_a_delivery(bench: Bench, receivers: Receivers) -> None:
@@ -86,7 +85,7 @@ async def test_a_dripping_body_does_not_hold_a_delivery(bench: Bench, receivers:
     result = await bench.send(request(port))
 
     assert (result.outcome, result.status) == (Outcome.DELIVERED, 200)
-    assert 900 <= result.duration_ms < BUSY_MS
+    assert 900 <= result.duration_ms < 3000
     assert result.response.startswith(b"xxx")
 
 

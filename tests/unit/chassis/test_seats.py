@@ -120,6 +120,27 @@ async def test_whoever_was_closed_is_told_once() -> None:
     assert len(room.closed) == len(set(room.closed)) <= 3
 
 
+async def test_whoever_is_lost_while_its_failed_takeover_ends_is_told_of() -> None:
+    """The rebalance cuts that end short; one refused for ever comes by here often."""
+
+    class Clinging(RecordingActor):
+        async def close(self, reason: str) -> None:
+            if reason == "dead":
+                await asyncio.Event().wait()
+
+    async def fail() -> None:
+        raise OSError("never")
+
+    room = Room(lambda p: Clinging(p, journal=[], on_take_over=fail))
+    room.seats.assign({1}, is_same_member=False)
+    await until(lambda: ("failed", -1) in room.journal)
+
+    room.seats.assign(set(), is_same_member=True)
+
+    await until(lambda: room.closed == [(1, room.made[0])])
+    await room.seats.close_all("stop")
+
+
 async def test_after_a_kick_nothing_is_kept() -> None:
     """Somebody else may have had the partition: the old actor closes before the new one begins."""
     room = Room()
